@@ -1,0 +1,115 @@
+#include <rvm/core/atomic_file.hpp>
+
+#include <csignal>
+#include <cstddef>
+#include <filesystem>
+#include <iterator>
+#include <string>
+#include <utility>
+#include <vector>
+
+#if __has_include(<sys/resource.h>)
+#include <sys/resource.h>
+#endif
+
+#include "support/catch.hpp"
+#include "support/temp_dir.hpp"
+
+TEST_CASE("an atomic file appears complete, or not at all") {
+  const test::TempDir dir;
+  SECTION("committed") {
+    rvm::AtomicFile file(dir / "file");
+    CHECK(file.path() == dir / "file");
+    file.write(test::bytes_of("abc"));
+    file.write(test::bytes_of("def"));
+    file.write({});
+    CHECK(file.position() == 6);
+    file.write_at(1, test::bytes_of("XY"));
+    file.write(test::bytes_of("g"));
+    CHECK(file.position() == 7);
+    CHECK_FALSE(std::filesystem::exists(dir / "file"));
+    file.commit();
+    CHECK(test::read_file(dir / "file") == test::bytes_of("aXYdefg"));
+    REQUIRE_THROWS_AS(file.write(test::bytes_of("more")), rvm::ArgumentError);
+    REQUIRE_THROWS_AS(file.commit(), rvm::ArgumentError);
+  }
+  SECTION("replacing") {
+    test::write_file(dir / "file", test::bytes_of("old"));
+    {
+      rvm::AtomicFile abandoned(dir / "file");
+      abandoned.write(test::bytes_of("new"));
+    }
+    CHECK(test::read_file(dir / "file") == test::bytes_of("old"));
+    rvm::AtomicFile file(dir / "file");
+    file.write(test::bytes_of("new"));
+    file.commit();
+    CHECK(test::read_file(dir / "file") == test::bytes_of("new"));
+  }
+  SECTION("abandoned") {
+    rvm::AtomicFile file(dir / "file");
+    file.write(test::bytes_of("abc"));
+    const rvm::AtomicFile moved = std::move(file);
+    CHECK_FALSE(dir.empty());
+  }
+  const auto left =
+      std::distance(std::filesystem::directory_iterator(dir.path()), std::filesystem::directory_iterator{});
+  CHECK(left == (std::filesystem::exists(dir / "file") ? 1 : 0));
+}
+
+TEST_CASE("an atomic file patches only what it has written") {
+  const test::TempDir dir;
+  rvm::AtomicFile file(dir / "file");
+  file.write(test::bytes_of("abc"));
+  REQUIRE_THROWS_AS(file.write_at(2, test::bytes_of("xy")), rvm::ArgumentError);
+  REQUIRE_THROWS_AS(file.write_at(4, {}), rvm::ArgumentError);
+}
+
+TEST_CASE("an atomic file names what cannot be written") {
+  const test::TempDir dir;
+  REQUIRE_THROWS_AS(rvm::AtomicFile(dir / "no/file"), rvm::IoError);
+  REQUIRE_THROWS_WITH(rvm::AtomicFile(dir / "no/file"), ContainsSubstring("no/file") && ContainsSubstring("No such"));
+  REQUIRE_THROWS_WITH(rvm::AtomicFile(dir.path()), ContainsSubstring("directory"));
+  rvm::AtomicFile file(dir / "late");
+  std::filesystem::create_directory(dir / "late");
+  REQUIRE_THROWS_AS(file.commit(), rvm::IoError);
+  std::filesystem::remove(dir / "late");
+  CHECK(dir.empty());
+}
+
+#if __has_include(<sys/resource.h>)
+TEST_CASE("an atomic file reports a full disk and leaves nothing") {
+  const test::TempDir dir;
+  ::rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  const ::rlimit small{4096, before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
+  std::string large_message;
+  std::string buffered_message;
+  std::string late_message;
+  try {
+    rvm::AtomicFile file(dir / "large");
+    try {
+      file.write(std::vector<std::byte>(1 << 20));
+    } catch (const rvm::IoError& error) {
+      large_message = error.what();
+    }
+    file.commit();
+  } catch (const rvm::ArgumentError& error) {
+    late_message = error.what();
+  }
+  try {
+    rvm::AtomicFile file(dir / "buffered");
+    for (int i = 0; i < 5000; ++i) file.write(std::vector<std::byte>(1));
+    file.commit();
+  } catch (const rvm::IoError& error) {
+    buffered_message = error.what();
+  }
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, handler);
+  CHECK_THAT(large_message, ContainsSubstring("large: cannot write: File too large"));
+  CHECK_THAT(buffered_message, ContainsSubstring("buffered: cannot write: File too large"));
+  CHECK_THAT(late_message, ContainsSubstring("already closed"));
+  CHECK(dir.empty());
+}
+#endif
