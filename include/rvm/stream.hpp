@@ -1,0 +1,275 @@
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <rvm/features.hpp>
+#include <rvm/image/frame.hpp>
+#include <rvm/model/model.hpp>
+#include <rvm/saved_state.hpp>
+
+namespace rvm {
+
+/// What a stream of frames looks like.
+struct StreamOptions {
+  std::size_t height = 256;  // pixels, a multiple of 16
+  std::size_t width = 256;   // pixels, a multiple of 16
+  std::size_t batch = 1;     // videos that step together, each with a state of its own
+  std::size_t chunk = 4;     // time steps whose frames run() encodes together: faster, for more memory
+};
+
+/// A place where videos are read frame by frame: the recurrent state and all memory that a step needs. Every step costs
+/// the same, however long the video is, and once a stream has stepped it allocates nothing more.
+///
+/// Used by one thread at a time; different streams of one model may run on different threads. A copy is a fork: it goes
+/// on from the same state on its own. A call that throws leaves the stream as it was before.
+template <Backend B>
+class Stream {
+ public:
+  /// A stream in the zero state. Throws FrameError if the sides are not multiples of 16, ArgumentError if batch or
+  /// chunk is 0, or std::bad_alloc.
+  explicit Stream(Model<B> model, const StreamOptions& options = {})
+      : model_(std::move(model)),
+        options_(checked(options)),
+        executor_(model_.device()),
+        table_(model_.patch_embedding().table(model_.device(), grid_height(), grid_width())),
+        encoding_(model_, encoder_widths(), rows()),
+        core_(model_.device(), rows(), token_width(), model_.core().keys_values_width()),
+        states_{Floats(model_.device(), values()), Floats(model_.device(), values()),
+                Floats(model_.device(), values())},
+        staging_({B::kHostMemory ? 0 : values()}),
+        frames_(options.batch, 0) {}
+
+  Stream(const Stream& other) : Stream(other.model_, other.options_) {
+    executor_.copy(other.states_[other.current_].data(), states_[current_].data(), values());
+    frames_ = other.frames_;
+  }
+  Stream(Stream&&) noexcept = default;
+  Stream& operator=(const Stream& other) {
+    if (this != &other) *this = Stream(other);
+    return *this;
+  }
+  Stream& operator=(Stream&&) noexcept = default;
+  ~Stream() = default;
+
+  /// Takes the next frame of the only video. Throws FrameError if the frame is not of the stream's size.
+  Features step(const FrameView& frame) { return step(std::span(&frame, 1)); }
+
+  /// Takes the next frame of each of the batch's videos. Throws FrameError if their number is not the batch's or one is
+  /// not of the stream's size.
+  Features step(std::span<const FrameView> frames) {
+    check(frames);
+    if (frames.size() != options_.batch) {
+      throw FrameError("a step takes one frame of each of the " + std::to_string(options_.batch) + " videos, found " +
+                       std::to_string(frames.size()) + " frames");
+    }
+    const MatrixView<float> encoded = encode(frames);
+    const std::size_t next = (current_ + 1) % states_.size();
+    advance(encoded, current_, next);
+    commit(next, 1);
+    return features();
+  }
+
+  /// Takes a whole clip, [T, B] frames in the order of time, and writes the features of every one to `out`, [T, B, N,
+  /// D]. The same numbers as step by step, faster. Throws FrameError as step does, or ArgumentError if `out` is not of
+  /// that size.
+  void run(std::span<const FrameView> clip, std::span<float> out) {
+    check(clip);
+    const std::size_t batch = options_.batch;
+    const std::size_t steps = clip.size() / batch;
+    if (steps * batch != clip.size()) {
+      throw FrameError("a clip holds one frame of each of the " + std::to_string(batch) +
+                       " videos for every step, found " + std::to_string(clip.size()) + " frames");
+    }
+    if (out.size() != steps * values()) {
+      throw ArgumentError("the features of this clip are " + std::to_string(steps * values()) +
+                          " numbers, found room for " + std::to_string(out.size()));
+    }
+    const std::size_t chunk = std::min(steps, options_.chunk);
+    if (encoding_.rows < chunk * rows()) encoding_ = Encoding(model_, encoder_widths(), chunk * rows());
+
+    std::size_t from = current_;
+    for (std::size_t t = 0; t < steps;) {
+      const std::size_t count = std::min(chunk, steps - t);
+      const MatrixView<float> encoded = encode(clip.subspan(t * batch, count * batch));
+      for (std::size_t i = 0; i < count; ++i, ++t) {
+        // The state before the clip stays as it is until the end; the other two take turns.
+        const std::size_t to = from == (current_ + 1) % 3 ? (current_ + 2) % 3 : (current_ + 1) % 3;
+        advance(encoded.row_block(i * rows(), rows()), from, to);
+        executor_.read(states_[to].data(), out.subspan(t * values(), values()));
+        from = to;
+      }
+    }
+    commit(from, steps);
+  }
+
+  /// The same into memory of its own: [T, N, D], or [T, B, N, D] for a batch of more than one.
+  Tensor<float> run(std::span<const FrameView> clip) {
+    const std::size_t steps = clip.size() / options_.batch;
+    Tensor<float> out(options_.batch == 1 ? Shape{steps, token_count(), token_width()}
+                                          : Shape{steps, options_.batch, token_count(), token_width()});
+    run(clip, out.span());
+    return out;
+  }
+
+  /// The features of the frame before, zero at first.
+  Features features() {
+    const Floats& state = states_[current_];
+    const float* host = state.data();
+    if constexpr (!B::kHostMemory) {
+      executor_.read(state.data(), staging_.span());
+      host = staging_.data();
+    }
+    return {{host, {options_.batch, token_count(), token_width()}}, grid_height(), grid_width()};
+  }
+
+  /// Forgets everything: the zero state for all videos.
+  void reset() noexcept {
+    executor_.zero(states_[current_].data(), values());
+    std::fill(frames_.begin(), frames_.end(), 0);
+  }
+  /// The zero state for one video of the batch; the others go on. Throws ArgumentError if there is no such video.
+  void reset(std::size_t video) {
+    check_video(video);
+    const std::size_t size = values() / options_.batch;
+    executor_.zero(states_[current_].data() + video * size, size);
+    frames_[video] = 0;
+  }
+
+  /// The state as bytes that survive a restart; restore() goes on from there, bit for bit. Throws std::bad_alloc.
+  std::vector<std::byte> save() const {
+    SavedState saved = identity();
+    saved.frames = frames_;
+    saved.values.resize(values());
+    executor_.read(states_[current_].data(), saved.values);
+    return saved.to_bytes();
+  }
+  /// Takes back what save() gave, from a stream of the same weights, frame size and batch, whatever its backend or
+  /// precision. Throws StateError if the bytes are damaged, of another version or of another model.
+  void restore(std::span<const std::byte> bytes) {
+    SavedState saved = SavedState::from_bytes(bytes, identity());
+    executor_.write(saved.values, states_[current_].data());
+    frames_ = std::move(saved.frames);
+  }
+
+  const Model<B>& model() const noexcept { return model_; }
+  const StreamOptions& options() const noexcept { return options_; }
+  /// Patches along each side of a frame.
+  std::size_t grid_height() const noexcept { return options_.height / kPatchSize; }
+  std::size_t grid_width() const noexcept { return options_.width / kPatchSize; }
+  /// N: the class token and one per patch.
+  std::size_t token_count() const noexcept { return 1 + grid_height() * grid_width(); }
+  /// D.
+  std::size_t token_width() const noexcept { return model_.config().width; }
+  /// Frames seen since the last reset, by one video of the batch. Throws ArgumentError if there is no such video.
+  std::uint64_t frames(std::size_t video = 0) const {
+    check_video(video);
+    return frames_[video];
+  }
+
+ private:
+  using Element = typename B::Element;
+  using Floats = typename B::template Buffer<float>;
+
+  // What encoding a number of frames at once needs; the core's blocks use the same workspace.
+  struct Encoding {
+    Encoding(const Model<B>& model, const WorkspaceWidths& widths, std::size_t rows_)
+        : rows(rows_),
+          patches(model.device(), rows * kPatchValues),
+          tokens(model.device(), rows * model.config().width),
+          workspace(model.device(), rows, widths) {}
+
+    std::size_t rows;
+    typename B::template Buffer<Element> patches;  // [rows, 768]
+    Floats tokens;                                 // [rows, D]
+    Workspace<B> workspace;
+  };
+
+  static const StreamOptions& checked(const StreamOptions& options) {
+    const auto bad = [](std::size_t side) { return side == 0 || side % kPatchSize != 0; };
+    if (bad(options.height) || bad(options.width)) {
+      const auto nearest = [](std::size_t side) {
+        return std::to_string(std::max(kPatchSize, (side + kPatchSize / 2) / kPatchSize * kPatchSize));
+      };
+      throw FrameError("frames of " + size_text(options.height, options.width) +
+                       " cannot be cut into patches of 16x16: crop them, or resize them (rvm::resize) to " +
+                       nearest(options.height) + "x" + nearest(options.width));
+    }
+    if (options.batch == 0 || options.chunk == 0) throw ArgumentError("a stream's batch and chunk must be at least 1");
+    return options;
+  }
+
+  static std::string size_text(std::size_t height, std::size_t width) {
+    return std::to_string(height) + "x" + std::to_string(width) + " (height x width)";
+  }
+
+  void check(std::span<const FrameView> frames) const {
+    for (const FrameView& frame : frames) {
+      if (frame.empty()) throw FrameError("a frame is empty");
+      if (frame.height() != options_.height || frame.width() != options_.width) {
+        throw FrameError("this stream takes frames of " + size_text(options_.height, options_.width) + ", found " +
+                         size_text(frame.height(), frame.width()) + ": resize the frame (rvm::resize)");
+      }
+    }
+  }
+
+  void check_video(std::size_t video) const {
+    if (video >= options_.batch) {
+      throw ArgumentError("there is no video " + std::to_string(video) + " in a batch of " +
+                          std::to_string(options_.batch));
+    }
+  }
+
+  // The encoder over any number of frames: [frames * N, D], in the encoding's memory.
+  MatrixView<float> encode(std::span<const FrameView> frames) {
+    const std::size_t n = frames.size() * token_count();
+    const MatrixView<Element> patches(encoding_.patches.data(), n, kPatchValues);
+    const MatrixView<float> tokens(encoding_.tokens.data(), n, token_width());
+    executor_.patches(frames, patches);
+    model_.patch_embedding()(executor_, patches, table_, tokens);
+    model_.encoder()(executor_, encoding_.workspace, tokens, frames.size());
+    return tokens;
+  }
+
+  void advance(MatrixView<float> encoded, std::size_t from, std::size_t to) {
+    model_.core()(executor_, encoding_.workspace, core_, encoded, state(from), state(to), options_.batch);
+  }
+
+  MatrixView<float> state(std::size_t i) { return {states_[i].data(), rows(), token_width()}; }
+
+  void commit(std::size_t current, std::size_t steps) noexcept {
+    current_ = current;
+    for (std::uint64_t& count : frames_) count += steps;
+  }
+
+  SavedState identity() const {
+    return {
+        model_.fingerprint(), options_.height, options_.width, options_.batch, token_count(), token_width(), {}, {}};
+  }
+
+  WorkspaceWidths encoder_widths() const {
+    const Config& config = model_.config();
+    return max(workspace_widths(config.width, config.encoder), workspace_widths(config.width, config.core));
+  }
+  std::size_t rows() const noexcept { return options_.batch * token_count(); }
+  std::size_t values() const noexcept { return rows() * token_width(); }
+
+  Model<B> model_;
+  StreamOptions options_;
+  typename B::Executor executor_;
+  Floats table_;
+  Encoding encoding_;
+  CoreWorkspace<B> core_;
+  std::array<Floats, 3> states_;  // each [B, N, D]
+  std::size_t current_ = 0;
+  Tensor<float> staging_;              // where features() puts what the host cannot read in place
+  std::vector<std::uint64_t> frames_;  // [B]
+};
+
+}  // namespace rvm
