@@ -1,0 +1,23 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include <rvm/image/image.hpp>
+
+#include "common/frame_source.hpp"
+
+namespace rvm::examples {
+
+/// Whether the name ends as one of an image that load_image can read: jpg jpeg png bmp tga ppm pgm, in either case.
+bool is_image(const std::filesystem::path& path);
+
+/// The picture in a file, as RGB bytes: 16 bits are cut to 8, alpha is dropped, EXIF rotation is ignored. Throws
+/// rvm::IoError with the reason.
+Image load_image(const std::filesystem::path& path);
+
+/// One image, or those in a directory in natural order; other files in it are ignored. Throws rvm::IoError if there are
+/// none.
+std::unique_ptr<FrameSource> open_images(const std::filesystem::path& path);
+
+}  // namespace rvm::examples

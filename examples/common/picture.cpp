@@ -1,0 +1,50 @@
+#include "common/picture.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <new>
+#include <span>
+#include <string>
+
+#include <rvm/core/atomic_file.hpp>
+#include <rvm/image/image.hpp>
+
+#include "common/stb.hpp"
+
+namespace rvm::examples {
+namespace {
+
+Image to_bytes(const FrameView& picture) {
+  Image image = to_rgb(picture);
+  if (image.format() == PixelFormat::kRgb) return image;
+  Image bytes(image.height(), image.width());
+  std::transform(image.floats().begin(), image.floats().end(), bytes.bytes().begin(), [](float value) {
+    return static_cast<std::uint8_t>(std::lround(std::clamp(value, 0.0F, 1.0F) * 255.0F));
+  });
+  return bytes;
+}
+
+std::string encode_png(const Image& image) {
+  const auto append = [](void* png, void* data, int size) {
+    static_cast<std::string*>(png)->append(static_cast<const char*>(data), static_cast<std::size_t>(size));
+  };
+  std::string png;
+  const int width = static_cast<int>(image.width());
+  if (stbi_write_png_to_func(append, &png, width, static_cast<int>(image.height()), 3, image.bytes().data(),
+                             3 * width) == 0) {
+    throw std::bad_alloc();
+  }
+  return png;
+}
+
+}  // namespace
+
+void save_png(const std::filesystem::path& path, const FrameView& picture) {
+  AtomicFile file(path);
+  const std::string png = encode_png(to_bytes(picture));
+  file.write(std::as_bytes(std::span(png)));
+  file.commit();
+}
+
+}  // namespace rvm::examples
