@@ -5,8 +5,10 @@
 #include <cstring>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include <rvm/core/detail/bytes.hpp>
 #include <rvm/core/error.hpp>
 #include <rvm/core/hash.hpp>
 
@@ -33,18 +35,13 @@ struct SavedState {
   std::vector<std::byte> to_bytes() const {
     std::vector<std::byte> bytes;
     bytes.reserve((kFixedWords + frames.size() + 2) * sizeof(std::uint64_t) + values.size() * sizeof(float));
-    const auto append = [&bytes](const void* data, std::size_t size) {
-      const auto* const first = static_cast<const std::byte*>(data);
-      bytes.insert(bytes.end(), first, first + size);
-    };
-    append(kMagic, sizeof(kMagic));
+    detail::append_text(bytes, kMagic);
     for (const std::uint64_t word : {kVersion, fingerprint, height, width, batch, tokens, token_width}) {
-      append(&word, sizeof(word));
+      detail::append_le(bytes, word);
     }
-    append(frames.data(), frames.size() * sizeof(std::uint64_t));
-    append(values.data(), values.size() * sizeof(float));
-    const std::uint64_t hash = hash_bytes(bytes);
-    append(&hash, sizeof(hash));
+    detail::append_bytes(bytes, std::as_bytes(std::span(frames)));
+    detail::append_bytes(bytes, std::as_bytes(std::span(values)));
+    detail::append_le(bytes, hash_bytes(bytes));
     return bytes;
   }
 
@@ -53,18 +50,16 @@ struct SavedState {
   /// frame size or batch.
   static SavedState from_bytes(std::span<const std::byte> bytes, const SavedState& expected) {
     const std::size_t values = expected.batch * expected.tokens * expected.token_width;
-    std::size_t offset = sizeof(kMagic);
-    const auto next = [&]() {
-      std::uint64_t word = 0;
-      std::memcpy(&word, bytes.data() + offset, sizeof(word));
-      offset += sizeof(word);
-      return word;
+    std::size_t offset = kMagic.size();
+    const auto next = [&] {
+      offset += sizeof(std::uint64_t);
+      return detail::load_le<std::uint64_t>(bytes, offset - sizeof(std::uint64_t));
     };
     if (bytes.size() < (kFixedWords + 1) * sizeof(std::uint64_t)) {
       throw StateError("a saved state is at least " + std::to_string((kFixedWords + 1) * sizeof(std::uint64_t)) +
                        " bytes long, found " + std::to_string(bytes.size()));
     }
-    if (std::memcmp(bytes.data(), kMagic, sizeof(kMagic)) != 0) {
+    if (!detail::as_text(bytes).starts_with(kMagic)) {
       throw StateError("these bytes are not a saved state: they do not begin with RVMSTATE");
     }
     require("format version", kVersion, next());
@@ -84,9 +79,8 @@ struct SavedState {
     require("length in bytes", (kFixedWords + expected.batch + 1) * sizeof(std::uint64_t) + values * sizeof(float),
             bytes.size());
 
-    std::uint64_t hash = 0;
-    std::memcpy(&hash, bytes.data() + bytes.size() - sizeof(hash), sizeof(hash));
-    if (hash != hash_bytes(bytes.first(bytes.size() - sizeof(hash)))) {
+    const std::size_t signed_size = bytes.size() - sizeof(std::uint64_t);
+    if (detail::load_le<std::uint64_t>(bytes, signed_size) != hash_bytes(bytes.first(signed_size))) {
       throw StateError("the saved state is damaged: its checksum does not match");
     }
     state.frames.resize(expected.batch);
@@ -98,7 +92,7 @@ struct SavedState {
   }
 
  private:
-  static constexpr char kMagic[8] = {'R', 'V', 'M', 'S', 'T', 'A', 'T', 'E'};
+  static constexpr std::string_view kMagic = "RVMSTATE";
   static constexpr std::size_t kFixedWords = 8;  // magic, version, fingerprint, sizes
 
   static void require(const char* what, std::uint64_t expected, std::uint64_t found) {

@@ -101,10 +101,12 @@ class EigenCpu<T>::Executor {
   void attention(const AttentionShape& shape, MatrixView<const float> q, MatrixView<const float> k,
                  MatrixView<const float> v, MatrixView<float> out) {
     const detail::Partition blocks(shape.queries, kQueryBlock, 1);
-    if (const std::size_t needed = team_->size() * blocks.size * shape.keys; scores_.size() < needed) {
+    // Every row of scores is aligned: where a vector begins decides how Eigen rounds, and must not depend on the thread.
+    const std::size_t stride = (shape.keys + kAlignedFloats - 1) / kAlignedFloats * kAlignedFloats;
+    const std::size_t scores_per_thread = blocks.size * stride;
+    if (const std::size_t needed = team_->size() * scores_per_thread; scores_.size() < needed) {
       scores_ = Tensor<float>({needed});
     }
-    const std::size_t scores_per_thread = blocks.size * shape.keys;
     team_->run(shape.batch * shape.heads * blocks.count(), [&](std::size_t part, std::size_t thread) noexcept {
       const std::size_t block = part % blocks.count();
       const std::size_t column = part / blocks.count() % shape.heads * shape.head_dim;
@@ -115,7 +117,8 @@ class EigenCpu<T>::Executor {
         return matrix.row_block(first_row, rows).col_block(column, shape.head_dim);
       };
       attend(head(q, first_query, queries), head(k, group * shape.keys, shape.keys),
-             head(v, group * shape.keys, shape.keys), scores_.data() + thread * scores_per_thread,
+             head(v, group * shape.keys, shape.keys),
+             {scores_.data() + thread * scores_per_thread, queries, shape.keys, stride},
              head(out, first_query, queries));
     });
   }
@@ -141,6 +144,7 @@ class EigenCpu<T>::Executor {
  private:
   static constexpr std::size_t kQueryBlock = 64;
   static constexpr std::size_t kRowBlock = 32;
+  static constexpr std::size_t kAlignedFloats = Tensor<float>::kAlignment / sizeof(float);
 
   template <class Body>
   void for_rows(std::size_t rows, const Body& body) const {
@@ -192,10 +196,9 @@ class EigenCpu<T>::Executor {
     return (1.0F + (-(detail::eigen_row(a, n) + detail::eigen_row(b, n))).exp()).inverse();
   }
 
-  // One head's block of queries against all its keys.
-  static void attend(MatrixView<const float> q, MatrixView<const float> k, MatrixView<const float> v, float* scratch,
-                     MatrixView<float> out) {
-    const MatrixView<float> scores(scratch, q.rows, k.rows);
+  // One head's block of queries against all its keys; scores: [queries, keys].
+  static void attend(MatrixView<const float> q, MatrixView<const float> k, MatrixView<const float> v,
+                     MatrixView<float> scores, MatrixView<float> out) {
     const float scale = 1.0F / std::sqrt(static_cast<float>(q.cols));
     detail::product_transposed(q, k, scores);
     for (std::size_t i = 0; i < q.rows; ++i) {

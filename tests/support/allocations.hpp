@@ -1,0 +1,13 @@
+#pragma once
+
+#include <cstddef>
+
+namespace test {
+
+/// Calls of malloc, operator new and their kin so far, by all threads. Only where allocations_are_counted().
+std::size_t allocations() noexcept;
+
+/// Whether this build counts: the C library is glibc and no sanitizer has taken the allocator.
+bool allocations_are_counted() noexcept;
+
+}  // namespace test
