@@ -12,7 +12,9 @@ namespace {
 
 using Bytes = std::vector<std::byte>;
 
-rvm::SavedState sample() { return {0x0123456789abcdefU, 32, 16, 2, 3, 2, {5, 1U << 30}, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, -0.5F}}; }
+rvm::SavedState sample() {
+  return {0x0123456789abcdefU, 32, 16, 2, 3, 2, {5, 1U << 30}, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, -0.5F}};
+}
 
 rvm::SavedState empty_of(rvm::SavedState state) {
   state.frames.clear();
@@ -66,7 +68,7 @@ TEST_CASE("the format of a saved state does not change unnoticed") {
   CHECK(word(7) == 2);
   CHECK(word(9) == 1U << 30);
   CHECK(word(10) == 0x400000003f800000U);  // 1.0F, 2.0F
-  CHECK(word(16) == 0x6b31b75d5c3476baU);
+  CHECK(word(16) == 0xb90c56a120cc9bc2U);
 }
 
 TEST_CASE("a damaged saved state is refused, whichever byte it is") {

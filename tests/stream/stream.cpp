@@ -35,9 +35,13 @@ rvm::Tensor<std::uint8_t> random_video(std::size_t frames, std::uint64_t seed = 
 }
 
 // CHECK(same(...)) rather than a comparison, which would print every number.
-bool same(const Values& a, const Values& b) { return a == b; }
+bool same(const Values& a, const Values& b) {
+  return a == b;
+}
 
-Values copy(const rvm::Features& features) { return {features.values().begin(), features.values().end()}; }
+Values copy(const rvm::Features& features) {
+  return {features.values().begin(), features.values().end()};
+}
 
 }  // namespace
 
@@ -82,8 +86,7 @@ TEMPLATE_LIST_TEST_CASE("a clip run at once is the same as step by step, whateve
   rvm::Stream run(model, {.height = kHeight, .width = kWidth, .batch = batch, .chunk = chunk});
 
   const rvm::Tensor<float> features = run.run(frames);
-  CHECK(features.shape() ==
-        (batch == 1 ? rvm::Shape{kSteps, 7, 24} : rvm::Shape{kSteps, batch, 7, 24}));
+  CHECK(features.shape() == (batch == 1 ? rvm::Shape{kSteps, 7, 24} : rvm::Shape{kSteps, batch, 7, 24}));
   for (std::size_t t = 0; t < kSteps; ++t) {
     const auto expected = stepped.step(std::span(frames).subspan(t * batch, batch));
     CHECK(test::difference(features[t], expected.values()) < 1e-6);
@@ -181,7 +184,8 @@ TEMPLATE_LIST_TEST_CASE("a saved state goes on where it was, bit for bit", "", t
   CHECK(same(copy(restored.step(std::span(all).subspan(4, 2))), next));
 }
 
-TEMPLATE_LIST_TEST_CASE("a state of another model or size is refused, and the stream keeps its own", "", test::Backends) {
+TEMPLATE_LIST_TEST_CASE("a state of another model or size is refused, and the stream keeps its own", "",
+                        test::Backends) {
   const auto video = random_video(1);
   const auto frame = test::frames_of(video)[0];
   rvm::Stream stream(small_model<TestType>(), kSize);
@@ -193,7 +197,8 @@ TEMPLATE_LIST_TEST_CASE("a state of another model or size is refused, and the st
     CHECK(stream.frames() == 1);
   };
   refused(rvm::Stream(small_model<TestType>(7), kSize), "another model");
-  refused(rvm::Stream(small_model<TestType>(), {.height = kWidth, .width = kWidth}), "frame height: expected 48, found 32");
+  refused(rvm::Stream(small_model<TestType>(), {.height = kWidth, .width = kWidth}),
+          "frame height: expected 48, found 32");
   refused(rvm::Stream(small_model<TestType>(), {.height = kHeight, .width = kHeight}), "frame width");
   refused(rvm::Stream(small_model<TestType>(), {.height = kHeight, .width = kWidth, .batch = 2}), "number of videos");
 }
@@ -207,8 +212,8 @@ TEMPLATE_LIST_TEST_CASE("a frame that does not fit is refused, and the stream st
 
   const rvm::FrameView turned(video.data(), kWidth, kHeight);
   CHECK_THROWS_AS(stream.step(turned), rvm::FrameError);
-  CHECK_THROWS_WITH(stream.step(turned), ContainsSubstring("48x32") && ContainsSubstring("32x48") &&
-                                             ContainsSubstring("rvm::resize"));
+  CHECK_THROWS_WITH(stream.step(turned),
+                    ContainsSubstring("48x32") && ContainsSubstring("32x48") && ContainsSubstring("rvm::resize"));
   CHECK(unchanged());
   CHECK_THROWS_AS(stream.step(rvm::FrameView()), rvm::FrameError);
   CHECK_THROWS_AS(stream.step(frames), rvm::FrameError);
@@ -239,8 +244,8 @@ TEMPLATE_LIST_TEST_CASE("sizes that cannot be cut into patches are refused with 
 
 TEMPLATE_LIST_TEST_CASE("every pixel format gives the features of its RGB copy", "", test::Backends) {
   test::Random random(3);
-  const rvm::PixelFormat format = GENERATE(rvm::PixelFormat::kBgr, rvm::PixelFormat::kRgba, rvm::PixelFormat::kBgra,
-                                           rvm::PixelFormat::kGrey);
+  const rvm::PixelFormat format =
+      GENERATE(rvm::PixelFormat::kBgr, rvm::PixelFormat::kRgba, rvm::PixelFormat::kBgra, rvm::PixelFormat::kGrey);
   const std::size_t stride = kWidth * rvm::bytes_per_pixel(format) + 5;
   const auto pixels = random.bytes({kHeight, stride});
   const rvm::FrameView frame(pixels.data(), kHeight, kWidth, format, static_cast<std::ptrdiff_t>(stride));

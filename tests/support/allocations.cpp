@@ -4,13 +4,9 @@
 #include <cerrno>
 #include <cstdlib>
 
-#if defined(__has_feature)
-#define RVM_TEST_HAS_FEATURE(x) __has_feature(x)
-#else
-#define RVM_TEST_HAS_FEATURE(x) 0
-#endif
-#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && \
-    !RVM_TEST_HAS_FEATURE(address_sanitizer) && !RVM_TEST_HAS_FEATURE(thread_sanitizer)
+#include "support/sanitized.hpp"
+
+#if defined(__GLIBC__) && !RVM_TEST_SANITIZED
 #define RVM_TEST_COUNTS_ALLOCATIONS 1
 #else
 #define RVM_TEST_COUNTS_ALLOCATIONS 0
@@ -21,8 +17,12 @@ std::atomic<std::size_t> count{0};
 }
 
 namespace test {
-std::size_t allocations() noexcept { return count.load(); }
-bool allocations_are_counted() noexcept { return RVM_TEST_COUNTS_ALLOCATIONS != 0; }
+std::size_t allocations() noexcept {
+  return count.load();
+}
+bool allocations_are_counted() noexcept {
+  return RVM_TEST_COUNTS_ALLOCATIONS != 0;
+}
 }  // namespace test
 
 #if RVM_TEST_COUNTS_ALLOCATIONS

@@ -19,9 +19,7 @@ class Random {
     return static_cast<std::uint32_t>(state_ >> 32);
   }
   /// In [-scale, scale).
-  float number(float scale = 1.0F) {
-    return scale * (static_cast<float>(bits() >> 8) * 0x1p-23F - 1.0F);
-  }
+  float number(float scale = 1.0F) { return scale * (static_cast<float>(bits() >> 8) * 0x1p-23F - 1.0F); }
   /// In [low, high].
   std::size_t between(std::size_t low, std::size_t high) { return low + bits() % (high - low + 1); }
 
@@ -46,7 +44,8 @@ inline std::vector<rvm::FrameView> frames_of(const rvm::Tensor<std::uint8_t>& vi
   const std::size_t height = shape[shape.rank() - 3];
   const std::size_t width = shape[shape.rank() - 2];
   std::vector<rvm::FrameView> frames;
-  for (std::size_t at = 0; at < video.size(); at += height * width * 3) frames.emplace_back(video.data() + at, height, width);
+  for (std::size_t at = 0; at < video.size(); at += height * width * 3)
+    frames.emplace_back(video.data() + at, height, width);
   return frames;
 }
 

@@ -1,0 +1,280 @@
+// Every operation of a backend against plain loops in double, over sizes around its blocks.
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <vector>
+
+#include <rvm/backend/concept.hpp>
+
+#include "support/backends.hpp"
+#include "support/catch.hpp"
+#include "support/difference.hpp"
+#include "support/random.hpp"
+
+namespace {
+
+constexpr double kTolerance = 1e-5;
+
+using Matrix = rvm::MatrixView<float>;
+using Doubles = std::vector<double>;
+
+template <class B>
+struct Bench {
+  typename B::Device device{typename B::Options{}};
+  typename B::Executor run{device};
+};
+
+/// A matrix in the middle of a wider one, so that a stride that is ignored shows.
+struct Strided {
+  Strided(rvm::Tensor<float> wide_, std::size_t cols)
+      : wide(std::move(wide_)), view(wide.data() + 3, wide.shape()[0], cols, wide.shape()[1]) {}
+  Strided(test::Random& random, std::size_t rows, std::size_t cols, float scale = 1.0F)
+      : Strided(random.numbers({rows, cols + 5}, scale), cols) {}
+  Strided(const Strided&) = delete;
+  Strided& operator=(const Strided&) = delete;
+
+  double operator()(std::size_t i, std::size_t j) const { return view.row(i)[j]; }
+  /// Whether nothing beside the matrix has changed.
+  bool margins_equal(const rvm::Tensor<float>& before) const {
+    for (std::size_t i = 0; i < wide.shape()[0]; ++i) {
+      for (std::size_t j = 0; j < wide.shape()[1]; ++j) {
+        if ((j < 3 || j >= 3 + view.cols) && wide(i, j) != before(i, j)) return false;
+      }
+    }
+    return true;
+  }
+
+  rvm::Tensor<float> wide;
+  Matrix view;
+};
+
+double error(const Strided& found, const Doubles& expected) {
+  Doubles values;
+  for (std::size_t i = 0; i < found.view.rows; ++i) {
+    for (std::size_t j = 0; j < found.view.cols; ++j) values.push_back(found(i, j));
+  }
+  return test::difference(values, expected);
+}
+
+double gelu(double x) {
+  return 0.5 * x * (1 + std::tanh(0.79788456080286535588 * (x + 0.044715 * x * x * x)));
+}
+double sigmoid(double x) {
+  return 1 / (1 + std::exp(-x));
+}
+
+/// Row i of x, normalised.
+Doubles norm_row(const Strided& x, std::size_t i, const rvm::NormWeights& norm) {
+  double mean = 0;
+  double variance = 0;
+  const auto n = static_cast<double>(x.view.cols);
+  for (std::size_t j = 0; j < x.view.cols; ++j) mean += x(i, j) / n;
+  for (std::size_t j = 0; j < x.view.cols; ++j) variance += (x(i, j) - mean) * (x(i, j) - mean) / n;
+  Doubles out;
+  for (std::size_t j = 0; j < x.view.cols; ++j) {
+    const double bias = norm.bias.empty() ? 0 : static_cast<double>(norm.bias(j));
+    out.push_back((x(i, j) - mean) / std::sqrt(variance + static_cast<double>(norm.epsilon)) *
+                      static_cast<double>(norm.scale(j)) +
+                  bias);
+  }
+  return out;
+}
+
+rvm::NormWeights random_norm(test::Random& random, std::size_t width, bool biased) {
+  rvm::NormWeights norm{random.numbers({width}), biased ? random.numbers({width}) : rvm::Tensor<float>(), 1e-2F};
+  for (float& v : norm.scale) v += 1.5F;
+  return norm;
+}
+
+}  // namespace
+
+TEMPLATE_LIST_TEST_CASE("dense: products with bias, GELU or a sum", "", test::Backends) {
+  Bench<TestType> bench;
+  test::Random random(1);
+  const std::size_t rows = GENERATE(1U, 17U, 191U, 257U, 400U);
+  const auto [depth, cols] =
+      GENERATE(table<std::size_t, std::size_t>({{1, 1}, {48, 7}, {127, 256}, {129, 255}, {257, 33}, {300, 513}}));
+  CAPTURE(rows, depth, cols);
+  const Strided x(random, rows, depth);
+  const rvm::Tensor<float> kernel = random.numbers({depth, cols}, 2.0F / std::sqrt(static_cast<float>(depth)));
+  const bool biased = random.between(0, 1) == 0;
+  const rvm::Tensor<float> bias = biased ? random.numbers({cols}) : rvm::Tensor<float>();
+  const typename TestType::Dense packed = bench.device.pack(rvm::DenseWeights{kernel, bias});
+
+  Doubles product(rows * cols);
+  for (std::size_t i = 0; i < rows; ++i) {
+    for (std::size_t j = 0; j < cols; ++j) {
+      double sum = biased ? static_cast<double>(bias(j)) : 0;
+      for (std::size_t k = 0; k < depth; ++k) sum += x(i, k) * static_cast<double>(kernel(k, j));
+      product[i * cols + j] = sum;
+    }
+  }
+  Strided y(random, rows, cols);
+  const rvm::Tensor<float> before = y.wide;
+  bench.run.dense(x.view, packed, y.view);
+  CHECK(error(y, product) < kTolerance);
+  CHECK(y.margins_equal(before));
+
+  Strided activated(random, rows, cols);
+  bench.run.dense(x.view, packed, activated.view, rvm::Activation::kGelu);
+  Doubles expected = product;
+  for (double& v : expected) v = gelu(v);
+  CHECK(error(activated, expected) < kTolerance);
+
+  Strided sum(before, cols);
+  bench.run.dense_add(x.view, packed, sum.view);
+  expected = product;
+  for (std::size_t i = 0; i < rows; ++i) {
+    for (std::size_t j = 0; j < cols; ++j) expected[i * cols + j] += static_cast<double>(before(i, 3 + j));
+  }
+  CHECK(error(sum, expected) < kTolerance);
+  CHECK(sum.margins_equal(before));
+}
+
+TEMPLATE_LIST_TEST_CASE("GELU is its tanh approximation, far out too", "", test::Backends) {
+  Bench<TestType> bench;
+  const std::vector<float> points{-100, -10, -5, -3, -1, -0.5, -1e-3F, 0, 1e-3F, 0.5, 1, 2, 3, 5, 10, 100};
+  rvm::Tensor<float> x({points.size(), 1});
+  std::copy(points.begin(), points.end(), x.begin());
+  rvm::Tensor<float> one({1, 1});
+  one(0, 0) = 1;
+  rvm::Tensor<float> y({points.size(), 1});
+  bench.run.dense(Matrix(x.data(), points.size(), 1), bench.device.pack(rvm::DenseWeights{one, {}}),
+                  Matrix(y.data(), points.size(), 1), rvm::Activation::kGelu);
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    const auto expected = gelu(static_cast<double>(points[i]));
+    CAPTURE(points[i]);
+    CHECK(std::abs(static_cast<double>(y(i, 0)) - expected) <= 1e-6 * std::max(1.0, std::abs(expected)));
+  }
+}
+
+TEMPLATE_LIST_TEST_CASE("layer norm, in place and beside", "", test::Backends) {
+  Bench<TestType> bench;
+  test::Random random(2);
+  const std::size_t rows = GENERATE(1U, 33U, 300U);
+  const std::size_t width = GENERATE(1U, 5U, 48U, 100U);
+  CAPTURE(rows, width);
+  const rvm::NormWeights norm = random_norm(random, width, rows != 33);
+  const auto packed = bench.device.pack(rvm::NormWeights(norm));
+  Strided x(random, rows, width, 3.0F);
+  for (std::size_t i = 0; i < rows; ++i) x.view.row(i)[0] += 2.0F;
+  Doubles expected;
+  for (std::size_t i = 0; i < rows; ++i) {
+    const Doubles row = norm_row(x, i, norm);
+    expected.insert(expected.end(), row.begin(), row.end());
+  }
+  Strided y(random, rows, width);
+  bench.run.layer_norm(x.view, packed, y.view);
+  CHECK(error(y, expected) < kTolerance);
+  bench.run.layer_norm(x.view, packed, x.view);
+  CHECK(error(x, expected) < kTolerance);
+}
+
+TEMPLATE_LIST_TEST_CASE("attention of any sizes, with large scores too", "", test::Backends) {
+  Bench<TestType> bench;
+  test::Random random(3);
+  const std::size_t head_dim = GENERATE(1U, 12U, 48U, 64U, 80U);
+  const auto [queries, keys] =
+      GENERATE(table<std::size_t, std::size_t>({{1, 1}, {5, 3}, {64, 257}, {65, 256}, {130, 300}}));
+  const float scale = GENERATE(1.0F, 12.0F);
+  const std::size_t batch = 1 + queries % 3;
+  const std::size_t heads = 1 + queries % 2;
+  CAPTURE(head_dim, queries, keys, scale, batch, heads);
+  const std::size_t inner = heads * head_dim;
+  const Strided q(random, batch * queries, inner, scale);
+  const Strided k(random, batch * keys, inner, scale);
+  const Strided v(random, batch * keys, inner);
+  Strided out(random, batch * queries, inner);
+  const rvm::Tensor<float> before = out.wide;
+  bench.run.attention({batch, heads, head_dim, queries, keys}, q.view, k.view, v.view, out.view);
+
+  Doubles expected(batch * queries * inner);
+  for (std::size_t b = 0; b < batch; ++b) {
+    for (std::size_t first = 0; first < inner; first += head_dim) {
+      for (std::size_t i = b * queries; i < (b + 1) * queries; ++i) {
+        Doubles p;
+        double sum = 0;
+        for (std::size_t j = b * keys; j < (b + 1) * keys; ++j) {
+          double dot = 0;
+          for (std::size_t d = first; d < first + head_dim; ++d) dot += q(i, d) * k(j, d);
+          p.push_back(dot / std::sqrt(static_cast<double>(head_dim)));
+        }
+        const double largest = *std::max_element(p.begin(), p.end());
+        for (double& value : p) sum += value = std::exp(value - largest);
+        for (std::size_t d = first; d < first + head_dim; ++d) {
+          for (std::size_t j = 0; j < keys; ++j) expected[i * inner + d] += p[j] / sum * v(b * keys + j, d);
+        }
+      }
+    }
+  }
+  CHECK(error(out, expected) < (scale > 1 ? 1e-3 : kTolerance));
+  CHECK(out.margins_equal(before));
+}
+
+TEMPLATE_LIST_TEST_CASE("the gates", "", test::Backends) {
+  Bench<TestType> bench;
+  test::Random random(4);
+  const std::size_t rows = GENERATE(1U, 35U, 257U);
+  const std::size_t width = GENERATE(1U, 48U, 70U);
+  CAPTURE(rows, width);
+  const rvm::NormWeights norm = random_norm(random, width, rows != 35);
+  const auto packed = bench.device.pack(rvm::NormWeights(norm));
+  const Strided a(random, rows, width, 3.0F);
+  const Strided b(random, rows, width, 3.0F);
+  const Strided state(random, rows, width);
+  const Strided x(random, rows, width, 2.0F);
+  Doubles reset;
+  Doubles update;
+  for (std::size_t i = 0; i < rows; ++i) {
+    const Doubles state_row = norm_row(state, i, norm);
+    const Doubles x_row = norm_row(x, i, norm);
+    for (std::size_t j = 0; j < width; ++j) {
+      const double g = sigmoid(a(i, j) + b(i, j));
+      reset.push_back(g * state_row[j]);
+      update.push_back((1 - g) * state(i, j) + g * x_row[j]);
+    }
+  }
+  Strided out(random, rows, width);
+  const rvm::Tensor<float> before = out.wide;
+  bench.run.reset_gate(a.view, b.view, state.view, packed, out.view);
+  CHECK(error(out, reset) < kTolerance);
+  bench.run.update_gate(a.view, b.view, state.view, x.view, packed, out.view);
+  CHECK(error(out, update) < kTolerance);
+  CHECK(out.margins_equal(before));
+}
+
+TEMPLATE_LIST_TEST_CASE("patches of several frames, each behind a row for its class token", "", test::Backends) {
+  Bench<TestType> bench;
+  const auto video = test::Random(5).bytes({2, 48, 32, 3});
+  const auto frames = test::frames_of(video);
+  rvm::Tensor<float> out({2 * 7, rvm::kPatchValues});
+  std::fill(out.begin(), out.end(), -1.0F);
+  bench.run.patches(frames, Matrix(out.data(), 14, rvm::kPatchValues));
+  for (std::size_t f = 0; f < 2; ++f) {
+    CHECK(std::all_of(out[7 * f].begin(), out[7 * f].end(), [](float value) { return value == 0.0F; }));
+    for (std::size_t p = 0; p < 6; ++p) {
+      std::vector<float> expected(rvm::kPatchValues);
+      rvm::extract_patch(frames[f], p / 2, p % 2, expected.data());
+      CHECK(std::equal(expected.begin(), expected.end(), out[7 * f + 1 + p].begin()));
+    }
+  }
+}
+
+TEMPLATE_LIST_TEST_CASE("numbers move in and out", "", test::Backends) {
+  Bench<TestType> bench;
+  const std::vector<float> numbers{1, 2, 3, 4};
+  typename TestType::template Buffer<float> a = bench.device.upload(numbers);
+  typename TestType::template Buffer<float> b(bench.device, 4);
+  std::vector<float> found(4, -1.0F);
+  CHECK(a.size() == 4);
+  bench.run.read(b.data(), found);
+  CHECK(found == std::vector<float>(4));
+  bench.run.copy(a.data(), b.data() + 1, 3);
+  bench.run.read(b.data(), found);
+  CHECK(found == std::vector<float>{0, 1, 2, 3});
+  bench.run.write(numbers, b.data());
+  bench.run.zero(b.data() + 2, 1);
+  bench.run.read(b.data(), found);
+  CHECK(found == std::vector<float>{1, 2, 0, 4});
+}
