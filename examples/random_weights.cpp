@@ -3,8 +3,6 @@
 
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
-#include <exception>
 #include <filesystem>
 #include <string>
 
@@ -12,12 +10,7 @@
 #include <rvm/model/random.hpp>
 #include <rvm/weights/npz.hpp>
 
-namespace {
-
-constexpr int kFailed = 1;
-constexpr int kUsage = 2;
-
-}  // namespace
+#include "common/program.hpp"
 
 int main(int argc, char** argv) {
   CLI::App app(
@@ -33,18 +26,9 @@ int main(int argc, char** argv) {
       ->type_name("N")
       ->capture_default_str();
   app.add_option("--output", output, "Where they go: .npz")->type_name("FILE")->required();
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? EXIT_SUCCESS : kUsage;
-  }
-  try {
+  return rvm::examples::run_program(app, argc, argv, [&] {
     const rvm::Weights weights = rvm::random_weights(rvm::Config::variant(variant), seed);
     rvm::save_npz(output, weights);
     std::printf("%s: %zu arrays, random weights of size %s\n", output.c_str(), weights.size(), variant.c_str());
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "random_weights: %s\n", error.what());
-    return kFailed;
-  }
-  return EXIT_SUCCESS;
+  });
 }

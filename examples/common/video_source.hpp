@@ -8,9 +8,9 @@
 namespace rvm::examples {
 
 /// The frames of a video file's best video stream, decoded as they are asked for with FFmpeg's libraries and turned to
-/// RGB as the ffmpeg program does. Every frame as coded: none is dropped or repeated for the sake of time stamps, and
-/// rotation metadata is ignored. Damaged packets are left out and counted in warning(). Throws rvm::IoError with
-/// FFmpeg's reason, or one saying that the program was built without FFmpeg.
+/// RGB at full chroma resolution, rounded rather than cut. Every frame as coded: none is dropped or repeated for the
+/// sake of time stamps, and rotation metadata is ignored. Damaged packets are left out and counted in warning(). Throws
+/// rvm::IoError with FFmpeg's reason, or one saying that the program was built without FFmpeg.
 std::unique_ptr<FrameSource> open_video(const std::filesystem::path& path);
 
 }  // namespace rvm::examples

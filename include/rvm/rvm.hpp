@@ -13,6 +13,8 @@
 #include <rvm/model/model.hpp>
 #include <rvm/model/random.hpp>
 #include <rvm/stream.hpp>
+#include <rvm/visualize/pca.hpp>
+#include <rvm/visualize/pca_colours.hpp>
 #include <rvm/weights/load.hpp>
 #include <rvm/weights/npy.hpp>
 #include <rvm/weights/npz.hpp>

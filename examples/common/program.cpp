@@ -1,0 +1,93 @@
+#include "common/program.hpp"
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <new>
+
+namespace rvm::examples {
+namespace {
+
+constexpr int kFailed = 1;
+constexpr int kUsage = 2;
+
+volatile std::sig_atomic_t stop_requested = 0;
+extern "C" void on_interrupt(int /*signal*/) {
+  stop_requested = 1;
+}
+
+void check_backend(const ModelOptions& options) {
+  const std::string& backend = options.backend;
+  const std::string& precision = options.precision;
+  if (backend == "onednn") {
+    throw CLI::ValidationError("--backend", "onednn needs a build with oneDNN; this one has eigen");
+  }
+  if (backend == "cuda") throw CLI::ValidationError("--backend", "cuda needs a build with CUDA; this one has eigen");
+  if (precision == "f32") return;
+  const std::string enabler = precision == "bf16" ? "oneDNN or CUDA" : precision == "int8" ? "oneDNN" : "CUDA";
+  throw CLI::ValidationError("--precision",
+                             precision + " needs a build with " + enabler + "; the backend eigen computes in f32");
+}
+
+}  // namespace
+
+void add_model_options(CLI::App& app, ModelOptions& options) {
+  app.add_option("--weights", options.weights, "Weights: .npz or .safetensors")->type_name("FILE")->required();
+  app.add_option("--input", options.input, "A video, a directory of images, one image, or a uint8 .npy [T, H, W, 3]")
+      ->type_name("PATH")
+      ->required();
+  app.add_option_function<std::string>(
+         "--size",
+         [&options](const std::string& text) {
+           options.size = parse_frame_size(text);
+           if (!options.size) {
+             throw CLI::ValidationError("--size", "expected HxW in multiples of 16, such as 256x256, found " + text);
+           }
+         },
+         "Resize frames to HxW, multiples of 16 (default: the nearest ones)")
+      ->type_name("HxW");
+  app.add_option("--backend", options.backend, "What computes: eigen, onednn or cuda")
+      ->type_name("NAME")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"eigen", "onednn", "cuda"}));
+  app.add_option("--precision", options.precision, "In which numbers: f32, bf16, f16, int8 or fp8")
+      ->type_name("NAME")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"f32", "bf16", "f16", "int8", "fp8"}));
+  app.add_option("--threads", options.threads, "Threads; 0 is one per processor")
+      ->type_name("N")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1024));
+  app.parse_complete_callback([&options] { check_backend(options); });
+}
+
+void say(const CLI::App& app, const std::string& line) {
+  if (!line.empty()) std::fprintf(stderr, "%s: %s\n", app.get_name().c_str(), line.c_str());
+}
+
+bool interrupted() noexcept {
+  return stop_requested != 0;
+}
+
+int run_program(CLI::App& app, int argc, char** argv, const std::function<void()>& body) {
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? EXIT_SUCCESS : kUsage;
+  }
+  std::signal(SIGINT, on_interrupt);
+  std::signal(SIGTERM, on_interrupt);
+  try {
+    body();
+  } catch (const std::bad_alloc&) {
+    say(app, "out of memory");
+    return kFailed;
+  } catch (const std::exception& error) {
+    say(app, error.what());
+    return kFailed;
+  }
+  return EXIT_SUCCESS;
+}
+
+}  // namespace rvm::examples

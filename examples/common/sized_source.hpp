@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <rvm/image/lanczos.hpp>
+
+#include "common/frame_source.hpp"
+
+namespace rvm::examples {
+
+/// Height and width of a frame in pixels.
+struct FrameSize {
+  std::size_t height = 0;
+  std::size_t width = 0;
+  friend bool operator==(const FrameSize&, const FrameSize&) = default;
+};
+
+/// "256x320".
+std::string to_string(const FrameSize& size);
+
+/// Reads "HxW", both multiples of 16, at most 99999. Nothing if it is not that.
+std::optional<FrameSize> parse_frame_size(const std::string& text);
+
+/// A source whose frames the model can take: as they are when both sides are multiples of 16, else resized to the
+/// nearest ones; or resized to the size asked for. Resizing is Lanczos.
+class SizedSource {
+ public:
+  /// Opens `path` and reads its first frame. Throws rvm::IoError as open_source, or if there is no frame.
+  SizedSource(const std::filesystem::path& path, const std::optional<FrameSize>& asked);
+
+  /// What next() gives.
+  const FrameSize& size() const noexcept { return size_; }
+  /// What the file holds.
+  const FrameSize& original_size() const noexcept { return original_size_; }
+  /// A line for the user if frames are resized without having been asked to; else empty.
+  std::string notice() const;
+
+  /// As FrameSource's.
+  std::optional<FrameView> next();
+  std::optional<std::size_t> count() const { return source_->count(); }
+  std::optional<double> fps() const { return source_->fps(); }
+  std::string warning() const { return source_->warning(); }
+
+ private:
+  std::unique_ptr<FrameSource> source_;
+  std::optional<FrameView> first_;
+  bool asked_;
+  FrameSize original_size_;
+  FrameSize size_;
+  Resizer resizer_;
+  Image resized_;
+};
+
+}  // namespace rvm::examples
