@@ -1,0 +1,31 @@
+# For the scripts `examples/run` and `tests/run`: brings the packages that the build needs. Sourced, not run.
+
+rvm_build_packages="g++ make cmake libeigen3-dev zlib1g-dev nlohmann-json3-dev libcli11-dev libstb-dev pkg-config
+  libavformat-dev libavcodec-dev libavutil-dev libswscale-dev"
+rvm_test_packages="catch2"
+
+# need_packages NAME...: installs those of Debian's or Ubuntu's packages that are missing; on other systems says what the
+# build looks for, and goes on.
+need_packages() {
+  if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
+    echo "This system has no apt. The build needs a C++20 compiler, CMake 3.22, Eigen 3.4, zlib, nlohmann-json, CLI11,"
+    echo "stb_image, FFmpeg's libraries (optional: for videos) and, for the tests, Catch2 2 or 3."
+    return 0
+  fi
+  local missing=() name
+  for name in "$@"; do
+    [[ "$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null)" == installed ]] || missing+=("$name")
+  done
+  ((${#missing[@]} > 0)) || return 0
+  echo "Installing: ${missing[*]}"
+  local as_root=()
+  if [[ "$(id -u)" != 0 ]]; then
+    if ! command -v sudo >/dev/null; then
+      echo "Please run this as root first: apt-get install ${missing[*]}" >&2
+      return 1
+    fi
+    as_root=(sudo)
+  fi
+  "${as_root[@]}" apt-get update -qq
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
