@@ -1,6 +1,10 @@
 # Flags of our own programs and tests; users of rvm::rvm never see them.
 add_library(rvm_program INTERFACE)
 target_link_libraries(rvm_program INTERFACE rvm::rvm)
+if(RVM_HAS_ONEDNN)
+  target_link_libraries(rvm_program INTERFACE rvm::onednn)
+  target_compile_definitions(rvm_program INTERFACE RVM_PROGRAM_ONEDNN)
+endif()
 target_compile_options(rvm_program INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow)
 if(RVM_WERROR)
   target_compile_options(rvm_program INTERFACE -Werror)

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <optional>
+#include <variant>
 
 #include <CLI/CLI.hpp>
 #include <rvm/rvm.hpp>
@@ -14,10 +15,9 @@
 namespace {
 
 /// Frames in, features out, one after the other; nothing remains of the output if it throws.
-void extract(const CLI::App& app, const rvm::examples::ModelOptions& options, const std::filesystem::path& output) {
-  rvm::examples::SizedSource source(options.input, options.size);
-  rvm::examples::say(app, source.notice());
-  const rvm::Model<> model(rvm::load_weights(options.weights), {.threads = options.threads});
+template <rvm::Backend B>
+void extract(const CLI::App& app, rvm::examples::SizedSource& source, const rvm::Model<B>& model,
+             const std::filesystem::path& output) {
   rvm::Stream stream(model, {.height = source.size().height, .width = source.size().width});
 
   const rvm::Shape item{stream.token_count(), stream.token_width()};
@@ -49,5 +49,9 @@ int main(int argc, char** argv) {
       "Examples:\n"
       "  extract_features --weights rvm_small.npz --input video.mp4 --output features.npy\n"
       "  extract_features --weights rvm_small.npz --input frames/ --output features.npy --size 256x256");
-  return rvm::examples::run_program(app, argc, argv, [&] { extract(app, options, output); });
+  return rvm::examples::run_program(app, argc, argv, [&] {
+    rvm::examples::SizedSource source(options.input, options.size);
+    rvm::examples::say(app, source.notice());
+    std::visit([&](const auto& model) { extract(app, source, model, output); }, rvm::examples::load_model(options));
+  });
 }

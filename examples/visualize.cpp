@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <optional>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -98,11 +99,9 @@ rvm::Image draw(const std::vector<Moment>& moments, const rvm::Shape& grid) {
   return sheet;
 }
 
-void visualize(const CLI::App& app, const rvm::examples::ModelOptions& options, const std::filesystem::path& output,
-               std::size_t columns) {
-  rvm::examples::SizedSource source(options.input, options.size);
-  rvm::examples::say(app, source.notice());
-  const rvm::Model<> model(rvm::load_weights(options.weights), {.threads = options.threads});
+template <rvm::Backend B>
+void visualize(const CLI::App& app, rvm::examples::SizedSource& source, const rvm::Model<B>& model,
+               const std::filesystem::path& output, std::size_t columns) {
   rvm::Stream stream(model, {.height = source.size().height, .width = source.size().width});
 
   EvenSample sample(columns);
@@ -138,5 +137,10 @@ int main(int argc, char** argv) {
       ->capture_default_str()
       ->check(CLI::Range(1, 64));
   app.footer("Example:\n  visualize --weights rvm_small.npz --input video.mp4 --output picture.png --columns 8");
-  return rvm::examples::run_program(app, argc, argv, [&] { visualize(app, options, output, columns); });
+  return rvm::examples::run_program(app, argc, argv, [&] {
+    rvm::examples::SizedSource source(options.input, options.size);
+    rvm::examples::say(app, source.notice());
+    std::visit([&](const auto& model) { visualize(app, source, model, output, columns); },
+               rvm::examples::load_model(options));
+  });
 }

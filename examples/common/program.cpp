@@ -17,17 +17,23 @@ extern "C" void on_interrupt(int /*signal*/) {
   stop_requested = 1;
 }
 
+#ifdef RVM_PROGRAM_ONEDNN
+constexpr bool kHasOneDnn = true;
+#else
+constexpr bool kHasOneDnn = false;
+#endif
+
 void check_backend(const ModelOptions& options) {
+  const auto lacks = [&](const std::string& option, const std::string& what) {
+    throw CLI::ValidationError(option, what + "; this build has eigen" + (kHasOneDnn ? " and onednn" : ""));
+  };
   const std::string& backend = options.backend;
   const std::string& precision = options.precision;
-  if (backend == "onednn") {
-    throw CLI::ValidationError("--backend", "onednn needs a build with oneDNN; this one has eigen");
-  }
-  if (backend == "cuda") throw CLI::ValidationError("--backend", "cuda needs a build with CUDA; this one has eigen");
-  if (precision == "f32") return;
-  const std::string enabler = precision == "bf16" ? "oneDNN or CUDA" : precision == "int8" ? "oneDNN" : "CUDA";
-  throw CLI::ValidationError("--precision",
-                             precision + " needs a build with " + enabler + "; the backend eigen computes in f32");
+  if (backend == "cuda") lacks("--backend", "cuda needs a build with CUDA");
+  if (backend == "onednn" && !kHasOneDnn) lacks("--backend", "onednn needs a build with oneDNN (libdnnl-dev)");
+  if (precision == "f32" || (precision == "bf16" && backend == "onednn")) return;
+  if (precision == "bf16") lacks("--precision", "bf16 needs the backend onednn");
+  lacks("--precision", precision + " needs a backend that computes in it");
 }
 
 }  // namespace
@@ -60,6 +66,17 @@ void add_model_options(CLI::App& app, ModelOptions& options) {
       ->capture_default_str()
       ->check(CLI::Range(0, 1024));
   app.parse_complete_callback([&options] { check_backend(options); });
+}
+
+AnyModel load_model(const ModelOptions& options) {
+  const Weights weights = load_weights(options.weights);
+#ifdef RVM_PROGRAM_ONEDNN
+  if (options.backend == "onednn" && options.precision == "bf16") {
+    return Model<OneDnn<bfloat16>>(weights, {.threads = options.threads, .isa = {}});
+  }
+  if (options.backend == "onednn") return Model<OneDnn<float>>(weights, {.threads = options.threads, .isa = {}});
+#endif
+  return Model<EigenCpu<float>>(weights, {.threads = options.threads});
 }
 
 void say(const CLI::App& app, const std::string& line) {

@@ -5,19 +5,31 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <variant>
 
 #include <CLI/CLI.hpp>
+#include <rvm/rvm.hpp>
+#ifdef RVM_PROGRAM_ONEDNN
+#include <rvm/backend/onednn.hpp>
+#endif
 
 #include "common/sized_source.hpp"
 
 namespace rvm::examples {
+
+/// The fastest backend of this build.
+#ifdef RVM_PROGRAM_ONEDNN
+inline constexpr const char* kDefaultBackend = "onednn";
+#else
+inline constexpr const char* kDefaultBackend = "eigen";
+#endif
 
 /// What every program that runs the model asks for.
 struct ModelOptions {
   std::filesystem::path weights;
   std::filesystem::path input;
   std::optional<FrameSize> size;
-  std::string backend = "eigen";
+  std::string backend = kDefaultBackend;
   std::string precision = "f32";
   std::size_t threads = 0;
 };
@@ -25,6 +37,17 @@ struct ModelOptions {
 /// Adds --weights, --input, --size, --backend, --precision and --threads. What this build cannot do is refused by name
 /// when the command line is read.
 void add_model_options(CLI::App& app, ModelOptions& options);
+
+/// The model that the options ask for: what must be chosen at run time is one variant, here at the edge.
+using AnyModel = std::variant<Model<EigenCpu<float>>
+#ifdef RVM_PROGRAM_ONEDNN
+                              ,
+                              Model<OneDnn<float>>, Model<OneDnn<bfloat16>>
+#endif
+                              >;
+
+/// Loads the weights for the backend and precision asked for. Throws rvm::Error.
+AnyModel load_model(const ModelOptions& options);
 
 /// Prints "NAME: LINE" on standard error; nothing if the line is empty.
 void say(const CLI::App& app, const std::string& line);

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 #include <rvm/backend/concept.hpp>
@@ -14,9 +16,8 @@
 
 namespace {
 
-constexpr double kTolerance = 1e-5;
+constexpr double kExactLimit = 1e-5;
 
-using Matrix = rvm::MatrixView<float>;
 using Doubles = std::vector<double>;
 
 template <class B>
@@ -26,17 +27,26 @@ struct Bench {
 };
 
 /// A matrix in the middle of a wider one, so that a stride that is ignored shows.
+template <class T>
 struct Strided {
-  Strided(rvm::Tensor<float> wide_, std::size_t cols)
+  Strided(rvm::Tensor<T> wide_, std::size_t cols)
       : wide(std::move(wide_)), view(wide.data() + 3, wide.shape()[0], cols, wide.shape()[1]) {}
   Strided(test::Random& random, std::size_t rows, std::size_t cols, float scale = 1.0F)
-      : Strided(random.numbers({rows, cols + 5}, scale), cols) {}
+      : Strided(random_numbers(random, {rows, cols + 5}, scale), cols) {}
   Strided(const Strided&) = delete;
   Strided& operator=(const Strided&) = delete;
 
-  double operator()(std::size_t i, std::size_t j) const { return view.row(i)[j]; }
+  static rvm::Tensor<T> random_numbers(test::Random& random, const rvm::Shape& shape, float scale) {
+    rvm::Tensor<T> out(shape);
+    for (T& v : out) v = T(random.number(scale));
+    return out;
+  }
+
+  double operator()(std::size_t i, std::size_t j) const {
+    return static_cast<double>(static_cast<float>(view.row(i)[j]));
+  }
   /// Whether nothing beside the matrix has changed.
-  bool margins_equal(const rvm::Tensor<float>& before) const {
+  bool margins_equal(const rvm::Tensor<T>& before) const {
     for (std::size_t i = 0; i < wide.shape()[0]; ++i) {
       for (std::size_t j = 0; j < wide.shape()[1]; ++j) {
         if ((j < 3 || j >= 3 + view.cols) && wide(i, j) != before(i, j)) return false;
@@ -45,16 +55,24 @@ struct Strided {
     return true;
   }
 
-  rvm::Tensor<float> wide;
-  Matrix view;
+  rvm::Tensor<T> wide;
+  rvm::MatrixView<T> view;
 };
 
-double error(const Strided& found, const Doubles& expected) {
+/// How far a matrix is off. What is stored as float is exact to rounding, whatever the products read.
+template <class T>
+double error(const Strided<T>& found, const Doubles& expected) {
   Doubles values;
   for (std::size_t i = 0; i < found.view.rows; ++i) {
     for (std::size_t j = 0; j < found.view.cols; ++j) values.push_back(found(i, j));
   }
-  return test::difference(values, expected);
+  if constexpr (std::same_as<T, float>) return test::difference(values, expected);
+  // A rounding to 8 bits.
+  double worst = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    worst = std::max(worst, std::abs(values[i] - expected[i]) / (std::abs(expected[i]) + 0.01));
+  }
+  return worst * 0x1p8 * kExactLimit;
 }
 
 double gelu(double x) {
@@ -65,7 +83,7 @@ double sigmoid(double x) {
 }
 
 /// Row i of x, normalised.
-Doubles norm_row(const Strided& x, std::size_t i, const rvm::NormWeights& norm) {
+Doubles norm_row(const Strided<float>& x, std::size_t i, const rvm::NormWeights& norm) {
   double mean = 0;
   double variance = 0;
   const auto n = static_cast<double>(x.view.cols);
@@ -90,14 +108,16 @@ rvm::NormWeights random_norm(test::Random& random, std::size_t width, bool biase
 }  // namespace
 
 TEMPLATE_LIST_TEST_CASE("dense: products with bias, GELU or a sum", "", test::Backends) {
+  using Element = typename TestType::Element;
   Bench<TestType> bench;
   test::Random random(1);
   const std::size_t rows = GENERATE(1U, 17U, 191U, 257U, 400U);
   const auto [depth, cols] =
       GENERATE(table<std::size_t, std::size_t>({{1, 1}, {48, 7}, {127, 256}, {129, 255}, {257, 33}, {300, 513}}));
   CAPTURE(rows, depth, cols);
-  const Strided x(random, rows, depth);
-  const rvm::Tensor<float> kernel = random.numbers({depth, cols}, 2.0F / std::sqrt(static_cast<float>(depth)));
+  const Strided<Element> x(random, rows, depth);
+  rvm::Tensor<float> kernel = random.numbers({depth, cols}, 2.0F / std::sqrt(static_cast<float>(depth)));
+  for (float& v : kernel) v = static_cast<float>(Element(v));
   const bool biased = random.between(0, 1) == 0;
   const rvm::Tensor<float> bias = biased ? random.numbers({cols}) : rvm::Tensor<float>();
   const typename TestType::Dense packed = bench.device.pack(rvm::DenseWeights{kernel, bias});
@@ -110,42 +130,52 @@ TEMPLATE_LIST_TEST_CASE("dense: products with bias, GELU or a sum", "", test::Ba
       product[i * cols + j] = sum;
     }
   }
-  Strided y(random, rows, cols);
+  Strided<float> y(random, rows, cols);
   const rvm::Tensor<float> before = y.wide;
   bench.run.dense(x.view, packed, y.view);
-  CHECK(error(y, product) < kTolerance);
+  CHECK(error(y, product) < kExactLimit);
   CHECK(y.margins_equal(before));
 
-  Strided activated(random, rows, cols);
+  Strided<Element> operand(random, rows, cols);
+  bench.run.dense(x.view, packed, operand.view, rvm::Activation::kNone);
+  CHECK(error(operand, product) < kExactLimit);
+
+  Strided<Element> activated(random, rows, cols);
+  const auto activated_before = activated.wide;
   bench.run.dense(x.view, packed, activated.view, rvm::Activation::kGelu);
   Doubles expected = product;
   for (double& v : expected) v = gelu(v);
-  CHECK(error(activated, expected) < kTolerance);
+  CHECK(error(activated, expected) < kExactLimit);
+  CHECK(activated.margins_equal(activated_before));
 
-  Strided sum(before, cols);
+  Strided<float> sum(before, cols);
   bench.run.dense_add(x.view, packed, sum.view);
   expected = product;
   for (std::size_t i = 0; i < rows; ++i) {
     for (std::size_t j = 0; j < cols; ++j) expected[i * cols + j] += static_cast<double>(before(i, 3 + j));
   }
-  CHECK(error(sum, expected) < kTolerance);
+  CHECK(error(sum, expected) < kExactLimit);
   CHECK(sum.margins_equal(before));
 }
 
 TEMPLATE_LIST_TEST_CASE("GELU is its tanh approximation, far out too", "", test::Backends) {
+  using Element = typename TestType::Element;
   Bench<TestType> bench;
-  const std::vector<float> points{-100, -10, -5, -3, -1, -0.5, -1e-3F, 0, 1e-3F, 0.5, 1, 2, 3, 5, 10, 100};
-  rvm::Tensor<float> x({points.size(), 1});
-  std::copy(points.begin(), points.end(), x.begin());
+  const std::vector<float> points{-100, -10, -5, -3, -1, -0.5, -0x1p-10F, 0, 0x1p-10F, 0.5, 1, 2, 3, 5, 10, 100};
+  rvm::Tensor<Element> x({points.size(), 1});
+  std::transform(points.begin(), points.end(), x.begin(), [](float v) { return Element(v); });
   rvm::Tensor<float> one({1, 1});
   one(0, 0) = 1;
-  rvm::Tensor<float> y({points.size(), 1});
-  bench.run.dense(Matrix(x.data(), points.size(), 1), bench.device.pack(rvm::DenseWeights{one, {}}),
-                  Matrix(y.data(), points.size(), 1), rvm::Activation::kGelu);
+  rvm::Tensor<Element> y({points.size(), 1});
+  bench.run.dense(rvm::MatrixView<const Element>(x.data(), points.size(), 1),
+                  bench.device.pack(rvm::DenseWeights{one, {}}), rvm::MatrixView<Element>(y.data(), points.size(), 1),
+                  rvm::Activation::kGelu);
   for (std::size_t i = 0; i < points.size(); ++i) {
     const auto expected = gelu(static_cast<double>(points[i]));
+    const double relative = test::kExact<TestType> ? 1e-6 : 0x1p-8;
     CAPTURE(points[i]);
-    CHECK(std::abs(static_cast<double>(y(i, 0)) - expected) <= 1e-6 * std::max(1.0, std::abs(expected)));
+    CHECK(std::abs(static_cast<double>(static_cast<float>(y(i, 0))) - expected) <=
+          relative * std::max(test::kExact<TestType> ? 1.0 : 1e-3, std::abs(expected)));
   }
 }
 
@@ -157,21 +187,27 @@ TEMPLATE_LIST_TEST_CASE("layer norm, in place and beside", "", test::Backends) {
   CAPTURE(rows, width);
   const rvm::NormWeights norm = random_norm(random, width, rows != 33);
   const auto packed = bench.device.pack(rvm::NormWeights(norm));
-  Strided x(random, rows, width, 3.0F);
+  Strided<float> x(random, rows, width, 3.0F);
   for (std::size_t i = 0; i < rows; ++i) x.view.row(i)[0] += 2.0F;
   Doubles expected;
   for (std::size_t i = 0; i < rows; ++i) {
     const Doubles row = norm_row(x, i, norm);
     expected.insert(expected.end(), row.begin(), row.end());
   }
-  Strided y(random, rows, width);
-  bench.run.layer_norm(x.view, packed, y.view);
-  CHECK(error(y, expected) < kTolerance);
-  bench.run.layer_norm(x.view, packed, x.view);
-  CHECK(error(x, expected) < kTolerance);
+  Strided<float> y(random, rows, width);
+  bench.run.layer_norm(rvm::MatrixView<const float>(x.view), packed, y.view);
+  CHECK(error(y, expected) < kExactLimit);
+  Strided<typename TestType::Element> operand(random, rows, width);
+  const auto operand_before = operand.wide;
+  bench.run.layer_norm(rvm::MatrixView<const float>(x.view), packed, operand.view);
+  CHECK(error(operand, expected) < kExactLimit);
+  CHECK(operand.margins_equal(operand_before));
+  bench.run.layer_norm(rvm::MatrixView<const float>(x.view), packed, x.view);
+  CHECK(error(x, expected) < kExactLimit);
 }
 
 TEMPLATE_LIST_TEST_CASE("attention of any sizes, with large scores too", "", test::Backends) {
+  using Element = typename TestType::Element;
   Bench<TestType> bench;
   test::Random random(3);
   const std::size_t head_dim = GENERATE(1U, 12U, 48U, 64U, 80U);
@@ -182,11 +218,11 @@ TEMPLATE_LIST_TEST_CASE("attention of any sizes, with large scores too", "", tes
   const std::size_t heads = 1 + queries % 2;
   CAPTURE(head_dim, queries, keys, scale, batch, heads);
   const std::size_t inner = heads * head_dim;
-  const Strided q(random, batch * queries, inner, scale);
-  const Strided k(random, batch * keys, inner, scale);
-  const Strided v(random, batch * keys, inner);
-  Strided out(random, batch * queries, inner);
-  const rvm::Tensor<float> before = out.wide;
+  const Strided<Element> q(random, batch * queries, inner, scale);
+  const Strided<Element> k(random, batch * keys, inner, scale);
+  const Strided<Element> v(random, batch * keys, inner);
+  Strided<Element> out(random, batch * queries, inner);
+  const auto before = out.wide;
   bench.run.attention({batch, heads, head_dim, queries, keys}, q.view, k.view, v.view, out.view);
 
   Doubles expected(batch * queries * inner);
@@ -208,7 +244,7 @@ TEMPLATE_LIST_TEST_CASE("attention of any sizes, with large scores too", "", tes
       }
     }
   }
-  CHECK(error(out, expected) < (scale > 1 ? 1e-3 : kTolerance));
+  CHECK(error(out, expected) < (scale > 1 ? 100 : 1) * kExactLimit);
   CHECK(out.margins_equal(before));
 }
 
@@ -220,10 +256,10 @@ TEMPLATE_LIST_TEST_CASE("the gates", "", test::Backends) {
   CAPTURE(rows, width);
   const rvm::NormWeights norm = random_norm(random, width, rows != 35);
   const auto packed = bench.device.pack(rvm::NormWeights(norm));
-  const Strided a(random, rows, width, 3.0F);
-  const Strided b(random, rows, width, 3.0F);
-  const Strided state(random, rows, width);
-  const Strided x(random, rows, width, 2.0F);
+  const Strided<float> a(random, rows, width, 3.0F);
+  const Strided<float> b(random, rows, width, 3.0F);
+  const Strided<float> state(random, rows, width);
+  const Strided<float> x(random, rows, width, 2.0F);
   Doubles reset;
   Doubles update;
   for (std::size_t i = 0; i < rows; ++i) {
@@ -235,28 +271,33 @@ TEMPLATE_LIST_TEST_CASE("the gates", "", test::Backends) {
       update.push_back((1 - g) * state(i, j) + g * x_row[j]);
     }
   }
-  Strided out(random, rows, width);
-  const rvm::Tensor<float> before = out.wide;
-  bench.run.reset_gate(a.view, b.view, state.view, packed, out.view);
-  CHECK(error(out, reset) < kTolerance);
+  Strided<typename TestType::Element> memory(random, rows, width);
+  const auto memory_before = memory.wide;
+  bench.run.reset_gate(a.view, b.view, state.view, packed, memory.view);
+  CHECK(error(memory, reset) < kExactLimit);
+  CHECK(memory.margins_equal(memory_before));
+  Strided<float> out(random, rows, width);
+  const auto before = out.wide;
   bench.run.update_gate(a.view, b.view, state.view, x.view, packed, out.view);
-  CHECK(error(out, update) < kTolerance);
+  CHECK(error(out, update) < kExactLimit);
   CHECK(out.margins_equal(before));
 }
 
 TEMPLATE_LIST_TEST_CASE("patches of several frames, each behind a row for its class token", "", test::Backends) {
+  using Element = typename TestType::Element;
   Bench<TestType> bench;
   const auto video = test::Random(5).bytes({2, 48, 32, 3});
   const auto frames = test::frames_of(video);
-  rvm::Tensor<float> out({2 * 7, rvm::kPatchValues});
-  std::fill(out.begin(), out.end(), -1.0F);
-  bench.run.patches(frames, Matrix(out.data(), 14, rvm::kPatchValues));
+  rvm::Tensor<Element> out({2 * 7, rvm::kPatchValues});
+  std::fill(out.begin(), out.end(), Element(-1.0F));
+  bench.run.patches(frames, rvm::MatrixView<Element>(out.data(), 14, rvm::kPatchValues));
   for (std::size_t f = 0; f < 2; ++f) {
-    CHECK(std::all_of(out[7 * f].begin(), out[7 * f].end(), [](float value) { return value == 0.0F; }));
+    CHECK(std::all_of(out[7 * f].begin(), out[7 * f].end(), [](Element value) { return value == Element(0.0F); }));
     for (std::size_t p = 0; p < 6; ++p) {
       std::vector<float> expected(rvm::kPatchValues);
       rvm::extract_patch(frames[f], p / 2, p % 2, expected.data());
-      CHECK(std::equal(expected.begin(), expected.end(), out[7 * f + 1 + p].begin()));
+      CHECK(std::equal(expected.begin(), expected.end(), out[7 * f + 1 + p].begin(),
+                       [](float a, Element b) { return Element(a) == b; }));
     }
   }
 }

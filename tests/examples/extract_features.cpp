@@ -42,6 +42,29 @@ TEST_CASE("extract_features writes the authors' features") {
   CHECK(test::difference(features, clip.features) < 2e-5);
 }
 
+#ifdef RVM_PROGRAM_ONEDNN
+TEST_CASE("extract_features computes where and in what it is told") {
+  const test::TempDir dir;
+  const test::Clip clip("features_96x160.npz");
+  rvm::save_npy(dir / "video.npy", clip.video);
+  const auto error = [&](const std::string& arguments) {
+    const auto result = extract("--input " + (dir / "video.npy").string() + " --output " + (dir / "out.npy").string() +
+                                " " + arguments);
+    CAPTURE(result.err);
+    CHECK(result.exit_code == 0);
+    return test::difference(rvm::load_npy<float>(dir / "out.npy"), clip.features);
+  };
+  const double eigen = error("--backend eigen");
+  const double onednn = error("--backend onednn");
+  const double reduced = error("--backend onednn --precision bf16");
+  CHECK(eigen < 2e-5);
+  CHECK(onednn < 2e-5);
+  CHECK(onednn != eigen);
+  CHECK(reduced > 1e-3);
+  CHECK(reduced < 5e-2);
+}
+#endif
+
 TEST_CASE("extract_features reads a video and resizes it as told") {
   const test::TempDir dir;
   const std::string out = (dir / "out.npy").string();
@@ -49,7 +72,7 @@ TEST_CASE("extract_features reads a video and resizes it as told") {
   const rvm::Tensor<float> plain = rvm::load_npy<float>(out);
   CHECK(plain.shape() == rvm::Shape{60, 241, 48});
   REQUIRE(extract("--input " + kClip + " --output " + out + " --threads 2").exit_code == 0);
-  CHECK(test::difference(rvm::load_npy<float>(out), plain) == 0);
+  CHECK(test::difference(rvm::load_npy<float>(out), plain) < 1e-5);
 
   const auto result = extract("--input " + kClip + " --output " + out + " --size 64x48");
   CHECK(result.exit_code == 0);
@@ -109,7 +132,8 @@ TEST_CASE("a wrong command line is exit code 2, and what the build lacks is name
   refuses("--size 100x100", "multiples of 16");
   refuses("--backend tpu", "tpu");
   refuses("--backend cuda", "needs a build with CUDA");
-  refuses("--precision fp8", "needs a build with CUDA");
+  refuses("--precision fp8", "fp8 needs a backend that computes in it");
+  refuses("--backend eigen --precision bf16", "bf16 needs the backend onednn");
   refuses("--threads -1", "--threads");
   refuses("--unknown", "--unknown");
   CHECK(test::run_program(kProgram).exit_code == 2);

@@ -62,7 +62,8 @@ TEMPLATE_LIST_TEST_CASE("random sizes agree with the plain formula in double", "
     rvm::Stream stream(rvm::Model<TestType>(weights), {.height = 16 * h, .width = 16 * w});
     for (const rvm::FrameView& frame : test::frames_of(video)) {
       state = reference.step(test::pixels_of(frame), 16 * h, 16 * w, state);
-      CHECK(test::difference(stream.step(frame).values(), state.values) < 2e-5);
+      // Narrow models average less of bfloat16's rounding out.
+      CHECK(test::error<TestType>(stream.step(frame).values(), state.values) < test::limit<TestType>(2e-5, 0.02));
     }
   }
 }
@@ -81,8 +82,13 @@ TEMPLATE_LIST_TEST_CASE("every parameter has an effect", "", test::Backends) {
     const double effect = test::difference(run(with(weights, key, changed)), expected);
     CAPTURE(key, effect);
     // A bias of the keys moves all scores of a query alike, which softmax takes away.
-    const bool none = is_decoder(key) || key.ends_with("/key/bias");
-    CHECK((none ? effect < 1e-5 : effect > 1e-4));
+    if (is_decoder(key)) {
+      CHECK(effect == 0);
+    } else if (key.ends_with("/key/bias")) {
+      CHECK(effect < (test::kExact<TestType> ? 1e-5 : 0.1));
+    } else {
+      CHECK(effect > 1e-4);
+    }
   }
 }
 

@@ -7,7 +7,6 @@
 
 #include "support/backends.hpp"
 #include "support/catch.hpp"
-#include "support/difference.hpp"
 #include "support/fixtures.hpp"
 
 namespace {
@@ -25,7 +24,7 @@ TEMPLATE_LIST_TEST_CASE("features are those of the authors' model, step by step"
   for (std::size_t t = 0; t < clip.frames.size(); ++t) {
     CAPTURE(t);
     const rvm::Features features = stream.step(clip.frames[t]);
-    CHECK(test::difference(features.values(), clip.features[t]) < kTolerance);
+    CHECK(test::error<TestType>(features.values(), clip.features[t]) < test::limit<TestType>(kTolerance));
   }
 }
 
@@ -34,7 +33,7 @@ TEMPLATE_LIST_TEST_CASE("a clip run at once gives the authors' features", "", te
   rvm::Stream stream(rvm::Model<TestType>(test::small_weights()), {.height = clip.height(), .width = clip.width()});
   const rvm::Tensor<float> features = stream.run(clip.frames);
   CHECK(features.shape() == clip.features.shape());
-  CHECK(test::difference(features, clip.features) < kTolerance);
+  CHECK(test::error<TestType>(features, clip.features) < test::limit<TestType>(kTolerance));
 }
 
 TEMPLATE_LIST_TEST_CASE("a batch of videos gives the authors' features of each", "", test::Backends) {
@@ -49,7 +48,7 @@ TEMPLATE_LIST_TEST_CASE("a batch of videos gives the authors' features of each",
     const rvm::Features features = stream.step(frames);
     for (std::size_t b = 0; b < batch; ++b) {
       CAPTURE(t, b);
-      CHECK(test::difference(features.values()[b], clip.features[b][t]) < kTolerance);
+      CHECK(test::error<TestType>(features.values()[b], clip.features[b][t]) < test::limit<TestType>(kTolerance));
     }
   }
 }

@@ -10,7 +10,6 @@
 
 #include "support/backends.hpp"
 #include "support/catch.hpp"
-#include "support/difference.hpp"
 #include "support/random.hpp"
 
 TEMPLATE_LIST_TEST_CASE("streams of one model on several threads give what they give alone", "", test::Backends) {
@@ -57,5 +56,5 @@ TEMPLATE_LIST_TEST_CASE("a stream moves between threads and outlives its model's
     stream = std::move(moved);
   }).join();
   CHECK(stream.frames() == 2);
-  CHECK(test::difference(stream.features().values(), expected.features().values()) < 1e-6);
+  CHECK(test::error<TestType>(stream.features().values(), expected.features().values()) < test::limit<TestType>(1e-6));
 }

@@ -14,11 +14,15 @@
 
 namespace {
 std::atomic<std::size_t> count{0};
-}
+std::atomic<std::size_t> freed{0};
+}  // namespace
 
 namespace test {
 std::size_t allocations() noexcept {
   return count.load();
+}
+std::size_t releases() noexcept {
+  return freed.load();
 }
 bool allocations_are_counted() noexcept {
   return RVM_TEST_COUNTS_ALLOCATIONS != 0;
@@ -32,6 +36,7 @@ void* __libc_malloc(std::size_t size);
 void* __libc_calloc(std::size_t n, std::size_t size);
 void* __libc_realloc(void* old, std::size_t size);
 void* __libc_memalign(std::size_t alignment, std::size_t size);
+void __libc_free(void* memory);
 
 void* malloc(std::size_t size) {
   ++count;
@@ -44,6 +49,10 @@ void* calloc(std::size_t n, std::size_t size) {
 void* realloc(void* old, std::size_t size) {
   ++count;
   return __libc_realloc(old, size);
+}
+void free(void* memory) {
+  if (memory != nullptr) ++freed;
+  __libc_free(memory);
 }
 void* memalign(std::size_t alignment, std::size_t size) {
   ++count;

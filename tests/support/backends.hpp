@@ -1,12 +1,53 @@
 #pragma once
 
+#include <cmath>
+#include <concepts>
+#include <limits>
+#include <string>
 #include <tuple>
 
 #include <rvm/backend/eigen.hpp>
+#ifdef RVM_PROGRAM_ONEDNN
+#include <rvm/backend/onednn.hpp>
+#endif
+
+#include "support/difference.hpp"
 
 namespace test {
 
 /// The backends that the typed tests run on: TEMPLATE_LIST_TEST_CASE("...", "", test::Backends).
+#ifdef RVM_PROGRAM_ONEDNN
+using Backends = std::tuple<rvm::EigenCpu<float>, rvm::OneDnn<float>, rvm::OneDnn<rvm::bfloat16>>;
+#else
 using Backends = std::tuple<rvm::EigenCpu<float>>;
+#endif
+
+/// Whether a backend computes in float throughout.
+template <class B>
+inline constexpr bool kExact = std::same_as<typename B::Element, float>;
+
+/// How far numbers are off: the largest absolute difference, or, where products read less than float, the root mean
+/// square of the difference over that of the numbers.
+template <class B, class Found, class Expected>
+double error(const Found& found, const Expected& expected) {
+  if constexpr (kExact<B>) return difference(found, expected);
+  if (!std::isfinite(difference(found, expected))) return std::numeric_limits<double>::infinity();
+  double off = 0;
+  double size = 0;
+  auto it = std::begin(found);
+  for (const auto& value : expected) {
+    const auto wanted = static_cast<double>(value);
+    const double d = static_cast<double>(*it++) - wanted;
+    off += d * d;
+    size += wanted * wanted;
+  }
+  return std::sqrt(off / size);
+}
+
+/// The error that is allowed: the first limit for float, the second for bfloat16 (0.45 % for the authors' clips).
+template <class B>
+constexpr double limit(double exact, double reduced = 0.0045) {
+  return kExact<B> ? exact : reduced;
+}
 
 }  // namespace test

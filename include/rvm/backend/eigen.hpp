@@ -12,6 +12,7 @@
 #include <rvm/backend/concept.hpp>
 #include <rvm/backend/detail/eigen_product.hpp>
 #include <rvm/backend/host_buffer.hpp>
+#include <rvm/core/detail/partition.hpp>
 #include <rvm/core/thread_team.hpp>
 #include <rvm/image/patches.hpp>
 
@@ -101,7 +102,8 @@ class EigenCpu<T>::Executor {
   void attention(const AttentionShape& shape, MatrixView<const float> q, MatrixView<const float> k,
                  MatrixView<const float> v, MatrixView<float> out) {
     const detail::Partition blocks(shape.queries, kQueryBlock, 1);
-    // Every row of scores is aligned: where a vector begins decides how Eigen rounds, and must not depend on the thread.
+    // Every row of scores is aligned: where a vector begins decides how Eigen rounds, and must not depend on the
+    // thread.
     const std::size_t stride = (shape.keys + kAlignedFloats - 1) / kAlignedFloats * kAlignedFloats;
     const std::size_t scores_per_thread = blocks.size * stride;
     if (const std::size_t needed = team_->size() * scores_per_thread; scores_.size() < needed) {

@@ -1,0 +1,118 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <utility>
+
+#include <rvm/backend/cpu/isa.hpp>
+#include <rvm/core/dtype.hpp>
+#include <rvm/core/matrix.hpp>
+
+namespace rvm::detail {
+
+/// One attention head's block of queries against all its keys.
+template <class Element>
+struct AttentionBlock {
+  MatrixView<const Element> queries;  // [queries, head_dim]
+  const float* keys;                  // [head_dim, padded keys], a row per dimension
+  const float* values;                // [keys, padded head_dim]
+  std::size_t key_count = 0;
+  MatrixView<Element> out;  // [queries, head_dim]
+  float* scratch;           // kernels' attention_scratch(key_count, head_dim) floats
+};
+
+/// Everything in a step that is not a dense layer, for one row or one block: as fast as a vector unit allows. `Element`
+/// is what products read (float or bfloat16). Pointers need no alignment.
+template <class Element>
+struct CpuKernels {
+  /// y = (x - mean) / sqrt(variance + epsilon) * scale + bias; bias may be null. y may be x.
+  void (*layer_norm)(const float* x, std::size_t n, const float* scale, const float* bias, float epsilon, Element* y);
+  void (*layer_norm_wide)(const float* x, std::size_t n, const float* scale, const float* bias, float epsilon,
+                          float* y);
+  /// y = gelu(x + bias), tanh approximation; bias may be null. y may be x.
+  void (*gelu)(const float* x, const float* bias, std::size_t n, Element* y);
+  /// y = x + bias; bias may be null. y may be x.
+  void (*convert)(const float* x, const float* bias, std::size_t n, Element* y);
+  /// y = sigmoid(a + b) * x
+  void (*apply_gate)(const float* a, const float* b, const float* x, std::size_t n, Element* y);
+  /// y = state + sigmoid(a + b) * (y - state)
+  void (*update)(const float* a, const float* b, const float* state, std::size_t n, float* y);
+  /// Packs one head's keys and values for `attend`: keys [key_count, head_dim] as rows of dimensions, values as they
+  /// lie, both in float and padded with zeros to whole vectors.
+  void (*pack_keys)(MatrixView<const Element> keys, float* packed);
+  void (*pack_values)(MatrixView<const Element> values, float* packed);
+  /// out = softmax(q k^T / sqrt(head_dim)) v
+  void (*attend)(const AttentionBlock<Element>& block);
+  /// Floats that packed keys, packed values and scratch take.
+  std::size_t (*packed_keys)(std::size_t key_count, std::size_t head_dim);
+  std::size_t (*packed_values)(std::size_t key_count, std::size_t head_dim);
+  std::size_t (*attention_scratch)(std::size_t key_count, std::size_t head_dim);
+};
+
+/// Queries that `attend` works on at once: blocks of this size waste nothing.
+inline constexpr std::size_t kAttentionRows = 6;
+
+}  // namespace rvm::detail
+
+// The same code once for every instruction set, each in a namespace of its own: kernels.inl.hpp.
+#define RVM_SIMD_NAMESPACE portable
+#define RVM_SIMD_BYTES 16
+#include <rvm/backend/cpu/detail/kernels.inl.hpp>
+#undef RVM_SIMD_NAMESPACE
+#undef RVM_SIMD_BYTES
+
+#if defined(__x86_64__)
+#define RVM_SIMD_NAMESPACE avx2
+#define RVM_SIMD_BYTES 32
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+#endif
+#include <rvm/backend/cpu/detail/kernels.inl.hpp>
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#undef RVM_SIMD_NAMESPACE
+#undef RVM_SIMD_BYTES
+
+#define RVM_SIMD_NAMESPACE avx512
+#define RVM_SIMD_BYTES 64
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"))), \
+                             apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")
+#endif
+#include <rvm/backend/cpu/detail/kernels.inl.hpp>
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#undef RVM_SIMD_NAMESPACE
+#undef RVM_SIMD_BYTES
+#endif
+
+namespace rvm::detail {
+
+/// The kernels for an instruction set that this processor has.
+template <class Element>
+const CpuKernels<Element>& cpu_kernels(Isa isa) noexcept {
+#if defined(__x86_64__)
+  if (isa >= Isa::kAvx512) return avx512::kKernels<Element>;
+  if (isa >= Isa::kAvx2) return avx2::kKernels<Element>;
+#else
+  static_cast<void>(isa);
+#endif
+  return portable::kKernels<Element>;
+}
+
+}  // namespace rvm::detail

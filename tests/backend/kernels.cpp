@@ -1,0 +1,174 @@
+// The CPU kernels on every instruction set that this processor has, each against plain double.
+
+#include <rvm/backend/cpu/kernels.hpp>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "support/catch.hpp"
+#include "support/random.hpp"
+
+namespace {
+
+using rvm::bfloat16;
+using rvm::Isa;
+
+std::vector<Isa> available() {
+  std::vector<Isa> all;
+  for (const Isa isa : {Isa::kPortable, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Bf16}) {
+    if (isa <= rvm::best_isa()) all.push_back(isa);
+  }
+  return all;
+}
+
+double gelu(double x) {
+  return 0.5 * x * (1 + std::tanh(0.79788456080286535588 * (x + 0.044715 * x * x * x)));
+}
+
+}  // namespace
+
+TEST_CASE("an instruction set has a name") {
+  CHECK(rvm::name_of(Isa::kPortable) == "portable");
+  CHECK_FALSE(rvm::name_of(rvm::best_isa()).empty());
+}
+
+TEST_CASE("GELU is accurate over its whole range, at every length") {
+  const Isa isa = GENERATE(from_range(available()));
+  const auto& kernels = rvm::detail::cpu_kernels<float>(isa);
+  std::vector<float> x;
+  for (float v = -40; v <= 40; v += 0.003F) x.push_back(v);
+  for (const float v : {-1e30F, -88.5F, -1e-20F, 0.0F, 1e-20F, 88.5F, 1e30F}) x.push_back(v);
+  std::vector<float> y(x.size());
+  kernels.gelu(x.data(), nullptr, x.size(), y.data());
+  double worst = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double expected = gelu(static_cast<double>(x[i]));
+    worst = std::max(worst, std::abs(static_cast<double>(y[i]) - expected) / std::max(1.0, std::abs(expected)));
+  }
+  CAPTURE(rvm::name_of(isa), worst);
+  CHECK(worst < 3e-7);
+
+  for (std::size_t n = 0; n < 40; ++n) {
+    std::vector<float> out(n + 1, 99.0F);
+    kernels.gelu(x.data(), x.data() + 100, n, out.data());
+    for (std::size_t i = 0; i < n; ++i)
+      CHECK(std::abs(out[i] - static_cast<float>(gelu(static_cast<double>(x[i] + x[100 + i])))) < 1e-5F);
+    CHECK(out[n] == 99.0F);
+  }
+}
+
+TEST_CASE("NaN stays NaN and infinity does not spread") {
+  const Isa isa = GENERATE(from_range(available()));
+  const auto& kernels = rvm::detail::cpu_kernels<float>(isa);
+  const float inf = std::numeric_limits<float>::infinity();
+  std::vector<float> x(20, 1.0F);
+  x[3] = std::numeric_limits<float>::quiet_NaN();
+  x[4] = inf;
+  std::vector<float> y(20);
+  kernels.gelu(x.data(), nullptr, x.size(), y.data());
+  CHECK(std::isnan(y[3]));
+  CHECK(y[4] == inf);
+  CHECK(std::abs(y[5] - static_cast<float>(gelu(1.0))) < 1e-6F);
+  std::vector<float> state(20, 0.25F);
+  std::vector<float> next(20, 0.75F);
+  std::vector<float> a(20, 1000.0F);
+  std::vector<float> b(20, -3000.0F);
+  kernels.update(a.data(), b.data(), state.data(), 20, next.data());
+  CHECK(std::all_of(next.begin(), next.end(), [](float v) { return v == 0.25F; }));
+}
+
+TEST_CASE("numbers are rounded to bfloat16 to nearest, ties to even, at every length") {
+  const Isa isa = GENERATE(from_range(available()));
+  const auto& kernels = rvm::detail::cpu_kernels<bfloat16>(isa);
+  std::vector<float> x;
+  test::Random random(1);
+  for (int i = 0; i < 3000; ++i) x.push_back(std::bit_cast<float>(random.bits()));
+  for (std::uint32_t bits = 0x3f800000; bits < 0x3f820000; bits += 0x4000) x.push_back(std::bit_cast<float>(bits));
+  for (const std::size_t n : {x.size(), std::size_t{1}, std::size_t{7}, std::size_t{33}}) {
+    std::vector<bfloat16> y(n + 1, bfloat16(99.0F));
+    kernels.convert(x.data(), nullptr, n, y.data());
+    std::size_t wrong = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      const bool both_nan = std::isnan(x[i]) && std::isnan(static_cast<float>(y[i]));
+      wrong += !both_nan && y[i] != bfloat16(x[i]);
+    }
+    CHECK(wrong == 0);
+    CHECK(y[n] == bfloat16(99.0F));
+  }
+}
+
+TEST_CASE("layer norm of rows with a large mean, at every width") {
+  const Isa isa = GENERATE(from_range(available()));
+  const auto& kernels = rvm::detail::cpu_kernels<float>(isa);
+  test::Random random(2);
+  for (std::size_t n = 1; n < 70; ++n) {
+    std::vector<float> x(n);
+    for (float& v : x) v = 1000.0F + random.number();
+    double mean = 0;
+    double variance = 0;
+    for (const float v : x) mean += static_cast<double>(v) / static_cast<double>(n);
+    for (const float v : x)
+      variance += (static_cast<double>(v) - mean) * (static_cast<double>(v) - mean) / static_cast<double>(n);
+    const std::vector<float> scale(n, 2.0F);
+    std::vector<float> y(n + 1, 99.0F);
+    kernels.layer_norm(x.data(), n, scale.data(), nullptr, 1e-2F, y.data());
+    double worst = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      const double expected = 2 * (static_cast<double>(x[i]) - mean) / std::sqrt(variance + 1e-2);
+      worst = std::max(worst, std::abs(static_cast<double>(y[i]) - expected));
+    }
+    CAPTURE(rvm::name_of(isa), n);
+    CHECK(worst < 2e-3);  // the mean itself is rounded to 6e-5
+    CHECK(y[n] == 99.0F);
+  }
+}
+
+TEST_CASE("attention of one head, at every number of queries and keys") {
+  const Isa isa = GENERATE(from_range(available()));
+  const auto& kernels = rvm::detail::cpu_kernels<float>(isa);
+  test::Random random(3);
+  for (const std::size_t head_dim : {1U, 12U, 48U, 80U, 300U}) {
+    for (const std::size_t keys : {1U, 2U, 15U, 16U, 17U, 70U}) {
+      for (const std::size_t queries : {1U, 5U, 6U, 7U, 13U}) {
+        const auto q = random.numbers({queries, head_dim});
+        const auto k = random.numbers({keys, head_dim});
+        const auto v = random.numbers({keys, head_dim});
+        std::vector<float> packed_keys(kernels.packed_keys(keys, head_dim));
+        std::vector<float> packed_values(kernels.packed_values(keys, head_dim));
+        std::vector<float> scratch(kernels.attention_scratch(keys, head_dim), std::numeric_limits<float>::quiet_NaN());
+        kernels.pack_keys({k.data(), keys, head_dim}, packed_keys.data());
+        kernels.pack_values({v.data(), keys, head_dim}, packed_values.data());
+        rvm::Tensor<float> out({queries, head_dim});
+        kernels.attend({{q.data(), queries, head_dim},
+                        packed_keys.data(),
+                        packed_values.data(),
+                        keys,
+                        {out.data(), queries, head_dim},
+                        scratch.data()});
+        double worst = 0;
+        for (std::size_t i = 0; i < queries; ++i) {
+          std::vector<double> p(keys);
+          double sum = 0;
+          for (std::size_t j = 0; j < keys; ++j) {
+            double dot = 0;
+            for (std::size_t d = 0; d < head_dim; ++d)
+              dot += static_cast<double>(q(i, d)) * static_cast<double>(k(j, d));
+            sum += p[j] = std::exp(dot / std::sqrt(static_cast<double>(head_dim)));
+          }
+          for (std::size_t d = 0; d < head_dim; ++d) {
+            double expected = 0;
+            for (std::size_t j = 0; j < keys; ++j) expected += p[j] / sum * static_cast<double>(v(j, d));
+            worst = std::max(worst, std::abs(expected - static_cast<double>(out(i, d))));
+          }
+        }
+        CAPTURE(rvm::name_of(isa), head_dim, keys, queries, worst);
+        CHECK(worst < 1e-5);
+      }
+    }
+  }
+}
