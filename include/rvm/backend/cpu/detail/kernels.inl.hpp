@@ -196,8 +196,8 @@ template <class Out>
 void apply_gate_row(const float* a, const float* b, const float* x, std::size_t n, Out* y) {
   map(
       n, y,
-      [](F& out, const F& u, const F& v, const F& w) __attribute__((always_inline)) { out = w * sigmoid(u + v); }, a, b,
-      x);
+      [](F & out, const F& u, const F& v, const F& w) __attribute__((always_inline)) { out = w * sigmoid(u + v); }, a,
+      b, x);
 }
 
 inline void update_row(const float* a, const float* b, const float* state, std::size_t n, float* y) {
@@ -324,11 +324,10 @@ void attend(const AttentionBlock<Element>& block) {
 }
 
 template <class Element>
-inline constexpr CpuKernels<Element> kKernels = {
-    &layer_norm_row<Element>, &layer_norm_row<float>,    &gelu_row<Element>,
-    &convert_row<Element>,    &apply_gate_row<Element>, &update_row,
-    &pack_keys<Element>,      &pack_values<Element>,     &attend<Element>,
-    &packed_keys_size,        &packed_values_size,       &scratch_size};
+inline constexpr CpuKernels<Element> kKernels = {&layer_norm_row<Element>, &layer_norm_row<float>,   &gelu_row<Element>,
+                                                 &convert_row<Element>,    &apply_gate_row<Element>, &update_row,
+                                                 &pack_keys<Element>,      &pack_values<Element>,    &attend<Element>,
+                                                 &packed_keys_size,        &packed_values_size,      &scratch_size};
 
 #undef RVM_INLINE
 
