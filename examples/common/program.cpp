@@ -31,8 +31,8 @@ void check_backend(const ModelOptions& options) {
   const std::string& precision = options.precision;
   if (backend == "cuda") lacks("--backend", "cuda needs a build with CUDA");
   if (backend == "onednn" && !kHasOneDnn) lacks("--backend", "onednn needs a build with oneDNN (libdnnl-dev)");
-  if (precision == "f32" || (precision == "bf16" && backend == "onednn")) return;
-  if (precision == "bf16") lacks("--precision", "bf16 needs the backend onednn");
+  if (precision == "f32" || (backend == "onednn" && (precision == "bf16" || precision == "int8"))) return;
+  if (precision == "bf16" || precision == "int8") lacks("--precision", precision + " needs the backend onednn");
   lacks("--precision", precision + " needs a backend that computes in it");
 }
 
@@ -73,6 +73,9 @@ AnyModel load_model(const ModelOptions& options) {
 #ifdef RVM_PROGRAM_ONEDNN
   if (options.backend == "onednn" && options.precision == "bf16") {
     return Model<OneDnn<bfloat16>>(weights, {.threads = options.threads, .isa = {}});
+  }
+  if (options.backend == "onednn" && options.precision == "int8") {
+    return Model<OneDnn<std::int8_t>>(weights, {.threads = options.threads, .isa = {}});
   }
   if (options.backend == "onednn") return Model<OneDnn<float>>(weights, {.threads = options.threads, .isa = {}});
 #endif

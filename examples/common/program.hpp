@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <optional>
@@ -42,7 +43,7 @@ void add_model_options(CLI::App& app, ModelOptions& options);
 using AnyModel = std::variant<Model<EigenCpu<float>>
 #ifdef RVM_PROGRAM_ONEDNN
                               ,
-                              Model<OneDnn<float>>, Model<OneDnn<bfloat16>>
+                              Model<OneDnn<float>>, Model<OneDnn<bfloat16>>, Model<OneDnn<std::int8_t>>
 #endif
                               >;
 

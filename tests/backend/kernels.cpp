@@ -102,6 +102,54 @@ TEST_CASE("numbers are rounded to bfloat16 to nearest, ties to even, at every le
   }
 }
 
+TEST_CASE("tokens become bytes and sums become numbers, at every length") {
+  const Isa isa = GENERATE(from_range(available()));
+  const auto& kernels = rvm::detail::cpu_kernels<float>(isa);
+  test::Random random(4);
+  for (const int steps : {255, 127}) {
+    for (const float shift : {0.0F, 2.0F, -5.0F}) {
+      for (std::size_t n = 1; n < 50; ++n) {
+        auto x = random.numbers({n}, 3.0F);
+        for (float& v : x) v += shift;
+        std::vector<std::uint8_t> q(n + 1, 200);
+        const rvm::detail::ByteScale scale = kernels.quantize(x.data(), n, steps, q.data());
+        const float most = std::max(0.0F, *std::max_element(x.begin(), x.end()));
+        const float least = std::min(0.0F, *std::min_element(x.begin(), x.end()));
+        std::size_t wrong = 0;
+        for (std::size_t i = 0; i < n; ++i) {
+          const float back = scale.scale * static_cast<float>(q[i] - scale.zero);
+          wrong += std::abs(back - x(i)) > 1.0001F * scale.scale || q[i] > steps;
+        }
+        CAPTURE(rvm::name_of(isa), steps, shift, n);
+        CHECK(wrong == 0);
+        CHECK(std::abs(scale.scale * static_cast<float>(steps) - (most - least)) < 1e-5F);
+        CHECK(q[n] == 200);
+      }
+    }
+  }
+  const std::vector<float> zeros(20);
+  std::vector<std::uint8_t> q(20, 7);
+  CHECK(kernels.quantize(zeros.data(), 20, 255, q.data()).scale == 0.0F);
+  CHECK(std::all_of(q.begin(), q.end(), [](std::uint8_t v) { return v == 0; }));
+
+  for (std::size_t n = 1; n < 40; ++n) {
+    std::vector<float> row(n + 1, 99.0F);
+    std::vector<std::int32_t> column_sums(n);
+    const auto scales = random.numbers({n});
+    std::vector<float> expected(n);
+    for (std::size_t i = 0; i < n; ++i) {
+      const auto sum = static_cast<std::int32_t>(random.bits()) / 256;
+      column_sums[i] = static_cast<std::int32_t>(random.bits()) / 65536;
+      row[i] = std::bit_cast<float>(sum);
+      expected[i] = static_cast<float>(sum - 101 * column_sums[i]) * (scales(i) * 0.25F);
+    }
+    kernels.dequantize(row.data(), column_sums.data(), {0.25F, 101}, scales.data(), n);
+    CHECK(row.back() == 99.0F);
+    row.pop_back();
+    CHECK(row == expected);
+  }
+}
+
 TEST_CASE("layer norm of rows with a large mean, at every width") {
   const Isa isa = GENERATE(from_range(available()));
   const auto& kernels = rvm::detail::cpu_kernels<float>(isa);

@@ -75,6 +75,28 @@ double error(const Strided<T>& found, const Doubles& expected) {
   return worst * 0x1p8 * kExactLimit;
 }
 
+/// How far a matrix is off as a whole: the root mean square of the difference over that of the numbers.
+template <class T>
+double relative_error(const Strided<T>& found, const Doubles& expected) {
+  double off = 0;
+  double size = 1e-3;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    off += std::pow(found(i / found.view.cols, i % found.view.cols) - expected[i], 2);
+    size += expected[i] * expected[i];
+  }
+  return std::sqrt(off / size);
+}
+
+/// As error, of a dense layer, which may multiply bytes.
+template <class B, class T>
+double dense_error(const Strided<T>& found, const Doubles& expected) {
+  if constexpr (test::kBytes<B>) {
+    return relative_error(found, expected) / 0.02 * kExactLimit;
+  } else {
+    return error(found, expected);
+  }
+}
+
 double gelu(double x) {
   return 0.5 * x * (1 + std::tanh(0.79788456080286535588 * (x + 0.044715 * x * x * x)));
 }
@@ -107,7 +129,7 @@ rvm::NormWeights random_norm(test::Random& random, std::size_t width, bool biase
 
 }  // namespace
 
-TEMPLATE_LIST_TEST_CASE("dense: products with bias, GELU or a sum", "", test::Backends) {
+TEMPLATE_LIST_TEST_CASE("dense: products with bias, GELU or a sum", "", test::AllBackends) {
   using Element = typename TestType::Element;
   Bench<TestType> bench;
   test::Random random(1);
@@ -133,19 +155,19 @@ TEMPLATE_LIST_TEST_CASE("dense: products with bias, GELU or a sum", "", test::Ba
   Strided<float> y(random, rows, cols);
   const rvm::Tensor<float> before = y.wide;
   bench.run.dense(x.view, packed, y.view);
-  CHECK(error(y, product) < kExactLimit);
+  CHECK(dense_error<TestType>(y, product) < kExactLimit);
   CHECK(y.margins_equal(before));
 
   Strided<Element> operand(random, rows, cols);
   bench.run.dense(x.view, packed, operand.view, rvm::Activation::kNone);
-  CHECK(error(operand, product) < kExactLimit);
+  CHECK(dense_error<TestType>(operand, product) < kExactLimit);
 
   Strided<Element> activated(random, rows, cols);
   const auto activated_before = activated.wide;
   bench.run.dense(x.view, packed, activated.view, rvm::Activation::kGelu);
   Doubles expected = product;
   for (double& v : expected) v = gelu(v);
-  CHECK(error(activated, expected) < kExactLimit);
+  CHECK(dense_error<TestType>(activated, expected) < kExactLimit);
   CHECK(activated.margins_equal(activated_before));
 
   Strided<float> sum(before, cols);
@@ -154,7 +176,7 @@ TEMPLATE_LIST_TEST_CASE("dense: products with bias, GELU or a sum", "", test::Ba
   for (std::size_t i = 0; i < rows; ++i) {
     for (std::size_t j = 0; j < cols; ++j) expected[i * cols + j] += static_cast<double>(before(i, 3 + j));
   }
-  CHECK(error(sum, expected) < kExactLimit);
+  CHECK(dense_error<TestType>(sum, expected) < kExactLimit);
   CHECK(sum.margins_equal(before));
 }
 
@@ -244,7 +266,11 @@ TEMPLATE_LIST_TEST_CASE("attention of any sizes, with large scores too", "", tes
       }
     }
   }
-  CHECK(error(out, expected) < (scale > 1 ? 100 : 1) * kExactLimit);
+  if constexpr (test::kExact<TestType>) {
+    CHECK(error(out, expected) < (scale > 1 ? 100 : 1) * kExactLimit);
+  } else {
+    CHECK(relative_error(out, expected) < 0.0045);  // softmax's weights are rounded too
+  }
   CHECK(out.margins_equal(before));
 }
 

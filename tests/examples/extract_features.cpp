@@ -57,6 +57,9 @@ TEST_CASE("extract_features computes where and in what it is told") {
   const double eigen = error("--backend eigen");
   const double onednn = error("--backend onednn");
   const double reduced = error("--backend onednn --precision bf16");
+  const double bytes = error("--backend onednn --precision int8");
+  CHECK(bytes > reduced);
+  CHECK(bytes < 0.5);
   CHECK(eigen < 2e-5);
   CHECK(onednn < 2e-5);
   CHECK(onednn != eigen);

@@ -13,7 +13,7 @@ namespace {
 constexpr double kTolerance = 2e-5;
 }
 
-TEMPLATE_LIST_TEST_CASE("features are those of the authors' model, step by step", "", test::Backends) {
+TEMPLATE_LIST_TEST_CASE("features are those of the authors' model, step by step", "", test::AllBackends) {
   const std::string name = GENERATE(as<std::string>(), "features_64x64.npz", "features_96x160.npz",
                                     "features_256x256.npz", "features_320x288.npz");
   CAPTURE(name);
@@ -28,7 +28,7 @@ TEMPLATE_LIST_TEST_CASE("features are those of the authors' model, step by step"
   }
 }
 
-TEMPLATE_LIST_TEST_CASE("a clip run at once gives the authors' features", "", test::Backends) {
+TEMPLATE_LIST_TEST_CASE("a clip run at once gives the authors' features", "", test::AllBackends) {
   const test::Clip clip("features_96x160.npz");
   rvm::Stream stream(rvm::Model<TestType>(test::small_weights()), {.height = clip.height(), .width = clip.width()});
   const rvm::Tensor<float> features = stream.run(clip.frames);
@@ -36,7 +36,7 @@ TEMPLATE_LIST_TEST_CASE("a clip run at once gives the authors' features", "", te
   CHECK(test::error<TestType>(features, clip.features) < test::limit<TestType>(kTolerance));
 }
 
-TEMPLATE_LIST_TEST_CASE("a batch of videos gives the authors' features of each", "", test::Backends) {
+TEMPLATE_LIST_TEST_CASE("a batch of videos gives the authors' features of each", "", test::AllBackends) {
   const test::Clip clip("batch_64x64.npz");
   const std::size_t batch = clip.video.shape()[0];
   const std::size_t steps = clip.video.shape()[1];

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <concepts>
+#include <cstdint>
 #include <limits>
 #include <string>
 #include <tuple>
@@ -18,13 +19,26 @@ namespace test {
 /// The backends that the typed tests run on: TEMPLATE_LIST_TEST_CASE("...", "", test::Backends).
 #ifdef RVM_PROGRAM_ONEDNN
 using Backends = std::tuple<rvm::EigenCpu<float>, rvm::OneDnn<float>, rvm::OneDnn<rvm::bfloat16>>;
+/// With the one that multiplies bytes.
+using AllBackends =
+    std::tuple<rvm::EigenCpu<float>, rvm::OneDnn<float>, rvm::OneDnn<rvm::bfloat16>, rvm::OneDnn<std::int8_t>>;
 #else
 using Backends = std::tuple<rvm::EigenCpu<float>>;
+using AllBackends = Backends;
 #endif
 
 /// Whether a backend computes in float throughout.
 template <class B>
 inline constexpr bool kExact = std::same_as<typename B::Element, float>;
+
+/// Whether a backend multiplies bytes.
+#ifdef RVM_PROGRAM_ONEDNN
+template <class B>
+inline constexpr bool kBytes = std::same_as<B, rvm::OneDnn<std::int8_t>>;
+#else
+template <class B>
+inline constexpr bool kBytes = false;
+#endif
 
 /// How far numbers are off: the largest absolute difference, or, where products read less than float, the root mean
 /// square of the difference over that of the numbers.
@@ -44,10 +58,11 @@ double error(const Found& found, const Expected& expected) {
   return std::sqrt(off / size);
 }
 
-/// The error that is allowed: the first limit for float, the second for bfloat16 (0.45 % for the authors' clips).
+/// The error that is allowed: the first limit for float, the second for bfloat16 (0.45 % for the authors' clips), 2 %
+/// for bytes.
 template <class B>
 constexpr double limit(double exact, double reduced = 0.0045) {
-  return kExact<B> ? exact : reduced;
+  return kExact<B> ? exact : kBytes<B> ? 0.02 : reduced;
 }
 
 }  // namespace test

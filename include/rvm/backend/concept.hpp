@@ -35,8 +35,9 @@ enum class Activation : std::uint8_t { kNone, kGelu };
 
 /// A dense layer's parameters on the host, for a backend to pack: y = x kernel + bias.
 struct DenseWeights {
-  Tensor<float> kernel;  // [in, out]
-  Tensor<float> bias;    // [out], or empty for none
+  Tensor<float> kernel;    // [in, out]
+  Tensor<float> bias;      // [out], or empty for none
+  bool sensitive = false;  // errors here weigh more than elsewhere: a backend that quantizes had better not
 };
 
 /// A layer norm's parameters on the host: y = (x - mean) / sqrt(variance + epsilon) * scale + bias.

@@ -3,36 +3,44 @@
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
-#include <deque>
+#include <cstdint>
 #include <memory>
 #include <new>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
+#include <type_traits>
 
 #include <rvm/backend/concept.hpp>
 #include <rvm/backend/cpu/executor.hpp>
 #include <rvm/backend/host_buffer.hpp>
 #include <rvm/backend/onednn/dense.hpp>
 #include <rvm/backend/onednn/library.hpp>
+#include <rvm/backend/onednn/products.hpp>
 
 namespace rvm {
 
 /// The CPU backend: matrix products by oneDNN (2.6 or later), everything else by kernels of our own that use what the
-/// processor has, whatever the host's compile flags. T is what products read: float, or bfloat16, where the residual
-/// stream, norms, softmax, gates and state stay float. Results do not depend on what other streams do, but may differ
-/// in rounding between numbers of threads.
+/// processor has, whatever the host's compile flags. T is what dense layers multiply in:
+///
+///   float
+///   bfloat16     the residual stream, norms, softmax, gates and state stay float
+///   std::int8_t  as bfloat16, but dense layers multiply bytes: weights with a scale for every output, tokens with a
+///   scale
+///                each, found as they come
+///
+/// The same frames give the same features for the same number of threads; another number may round otherwise. A warm
+/// step takes no memory, but for the table of arguments that oneDNN makes for each product and drops again.
 template <class T = float>
 struct OneDnn {
-  static_assert(std::same_as<T, float> || std::same_as<T, bfloat16>, "OneDnn computes in float or bfloat16");
+  static_assert(std::same_as<T, float> || std::same_as<T, bfloat16> || std::same_as<T, std::int8_t>,
+                "OneDnn computes in float, bfloat16 or std::int8_t");
 
   static constexpr std::string_view kName = "onednn";
   static constexpr bool kHostMemory = true;
 
-  using Element = T;
+  using Element = std::conditional_t<std::same_as<T, std::int8_t>, bfloat16, T>;
   using Norm = NormWeights;
   template <class U>
   using Buffer = HostBuffer<U>;
@@ -45,10 +53,11 @@ struct OneDnn {
     std::optional<Isa> isa{};
   };
 
-  /// A dense layer's packed kernel. Where the processor has no bfloat16 units, bfloat16 weights are kept in float and
-  /// multiplied in float.
+  /// A dense layer's packed kernel, in one of three types: in bytes; as Element; or, for bfloat16 where the processor
+  /// has no units for it, in float.
   struct Dense {
-    std::shared_ptr<const detail::PackedDense<T>> native;
+    std::shared_ptr<const detail::PackedDense<std::int8_t>> bytes;
+    std::shared_ptr<const detail::PackedDense<Element>> element;
     std::shared_ptr<const detail::PackedDense<float>> wide;
   };
 
@@ -59,14 +68,21 @@ struct OneDnn {
         : team_(std::make_unique<ThreadTeam>(options.threads)),
           engine_(dnnl::engine::kind::cpu, 0),
           isa_(options.isa.value_or(best_isa())),
-          native_(std::same_as<T, float> || (isa_ >= Isa::kAvx512 && has_fast_products())) {}
+          has_element_products_(std::same_as<Element, float> || (isa_ >= Isa::kAvx512 && has_fast_products())) {}
 
     /// Throws std::bad_alloc.
     Dense pack(DenseWeights weights) const {
       try {
-        if (native_) return {std::make_shared<const detail::PackedDense<T>>(engine_, weights, team_->size()), nullptr};
-        for (float& v : weights.kernel) v = static_cast<float>(T(v));
-        return {nullptr, std::make_shared<const detail::PackedDense<float>>(engine_, weights, team_->size())};
+        Dense dense;
+        if (std::same_as<T, std::int8_t> && !weights.sensitive) {
+          dense.bytes = make<std::int8_t>(weights);
+        } else if (has_element_products_) {
+          dense.element = make<Element>(weights);
+        } else {
+          for (float& v : weights.kernel) v = static_cast<float>(Element(v));
+          dense.wide = make<float>(weights);
+        }
+        return dense;
       } catch (const dnnl::error& error) {
         if (error.status == dnnl_out_of_memory) throw std::bad_alloc();
         throw Error(std::string("oneDNN cannot pack a dense layer: ") + error.what());
@@ -82,181 +98,173 @@ struct OneDnn {
     /// What computes, in a line for the user: library, instruction set, and whether bfloat16 is made up for in float.
     std::string description() const {
       return detail::onednn_version() + ", " + std::string(name_of(isa_)) +
-             (native_ ? "" : "; no bfloat16 units here: its products are computed in float");
+             (has_element_products_ ? "" : "; no bfloat16 units here: its products are computed in float");
     }
 
     ThreadTeam& team() const noexcept { return *team_; }
     const dnnl::engine& engine() const noexcept { return engine_; }
     Isa isa() const noexcept { return isa_; }
+    /// The largest byte of a quantized token. Without byte dot products, oneDNN adds pairs of products in 16 bits,
+    /// where only half of the range fits.
+    int byte_steps() const noexcept { return has_byte_dot_products() ? 255 : 127; }
 
    private:
-    // Whether oneDNN multiplies in T with more than its reference loops.
+    template <class Weight>
+    std::shared_ptr<const detail::PackedDense<Weight>> make(const DenseWeights& weights) const {
+      return std::make_shared<const detail::PackedDense<Weight>>(engine_, weights, team_->size());
+    }
+
+    // Whether oneDNN multiplies in bfloat16 with more than its reference loops.
     bool has_fast_products() const {
       constexpr std::size_t kSize = 64;
+      constexpr auto kType = dnnl::memory::data_type::bf16;
       try {
-        const dnnl::memory::desc any({kSize, kSize}, detail::kOneDnnType<T>, dnnl::memory::format_tag::any);
-        const auto product = detail::onednn_product(engine_, {kSize, kSize, kSize, kSize, kSize, false, false},
-                                                    detail::kOneDnnType<T>, dnnl::memory::data_type::f32, any);
+        const dnnl::memory::desc any({kSize, kSize}, kType, dnnl::memory::format_tag::any);
+        const auto product = detail::onednn_product(engine_, {kSize, kSize, kSize, kSize, kSize, false, false}, kType,
+                                                    dnnl::memory::data_type::f32, any);
         return !std::string_view(product.impl_info_str()).starts_with("ref");
       } catch (const dnnl::error&) {
         return false;
       }
     }
 
+    static bool has_byte_dot_products() noexcept {
+#if defined(__x86_64__)
+      return __builtin_cpu_supports("avx512vnni") != 0;
+#else
+      return false;
+#endif
+    }
+
     std::unique_ptr<ThreadTeam> team_;
     dnnl::engine engine_;
     Isa isa_;
-    bool native_;
+    bool has_element_products_;
   };
 
   class Executor;
 };
 
-/// The operations of concept.hpp.
+/// The operations of concept.hpp. Each thread computes its block of columns and what follows the product on it, while
+/// it is in that core's cache.
 template <class T>
-class OneDnn<T>::Executor : public detail::CpuExecutor<T> {
-  using Base = detail::CpuExecutor<T>;
+class OneDnn<T>::Executor : public detail::CpuExecutor<typename OneDnn<T>::Element> {
+  using Base = detail::CpuExecutor<Element>;
 
  public:
   explicit Executor(const Device& device)
-      : Base(device.team(), device.isa()), engine_(device.engine()), stream_(engine_) {}
+      : Base(device.team(), device.isa()), products_(device.engine()), byte_steps_(device.byte_steps()) {}
 
-  void dense(MatrixView<const T> x, const Dense& w, MatrixView<T> y, Activation activation = Activation::kNone) {
-    if (w.native == nullptr) {
-      const MatrixView<float> wide = widened(x.rows, w.wide->out(), outputs_);
-      multiply(widen(x), *w.wide, wide, activation == Activation::kNone, false);
-      const auto finish = activation == Activation::kGelu ? this->kernels().gelu : this->kernels().convert;
-      const float* const bias = activation == Activation::kGelu ? w.wide->bias() : nullptr;
-      this->for_rows(x.rows, [&](std::size_t row) noexcept { finish(wide.row(row), bias, y.cols, y.row(row)); });
-    } else if (activation == Activation::kNone) {
-      multiply(x, *w.native, y, true, false);
-    } else {
-      multiply_gelu(x, *w.native, y);
-    }
+  void dense(MatrixView<const Element> x, const Dense& w, MatrixView<Element> y,
+             Activation activation = Activation::kNone) {
+    if (activation == Activation::kNone && w.element != nullptr) return multiply(x, *w.element, y, false);
+    const auto finish = activation == Activation::kNone ? this->kernels().convert : this->kernels().gelu;
+    multiply_then(x, w, y, finish);
   }
-  void dense(MatrixView<const T> x, const Dense& w, MatrixView<float> y) requires(!std::same_as<T, float>) {
-    multiply_wide(x, w, y, false);
+  void dense(MatrixView<const Element> x, const Dense& w, MatrixView<float> y) requires(!std::same_as<Element, float>) {
+    wide(x, w, y, false);
   }
-  void dense_add(MatrixView<const T> x, const Dense& w, MatrixView<float> y) { multiply_wide(x, w, y, true); }
+  void dense_add(MatrixView<const Element> x, const Dense& w, MatrixView<float> y) { wide(x, w, y, true); }
 
  private:
-  // One primitive, and for each block of columns the memory that it works on: a thread's own while it computes.
-  struct Product {
-    struct Place {
-      dnnl::memory x;
-      dnnl::memory y;
-      dnnl::memory scratchpad;
-    };
-    const void* weights = nullptr;  // which dense layer
-    std::size_t rows = 0;
-    std::size_t x_stride = 0;
-    std::size_t y_stride = 0;
-    dnnl::memory::data_type y_type = dnnl::memory::data_type::undef;
-    bool biased = false;
-    bool accumulate = false;
-    std::vector<dnnl::matmul> primitives;  // one per block
-    std::vector<Place> places;             // one per block
-  };
-
-  void multiply_wide(MatrixView<const T> x, const Dense& w, MatrixView<float> y, bool accumulate) {
-    if (w.native == nullptr) {
-      multiply(widen(x), *w.wide, y, true, accumulate);
+  // y = x w + bias or y += x w + bias in float.
+  void wide(MatrixView<const Element> x, const Dense& w, MatrixView<float> y, bool accumulate) {
+    if (w.element != nullptr) {
+      multiply(x, *w.element, y, accumulate);
+    } else if (w.wide != nullptr) {
+      multiply(widened(x), *w.wide, y, accumulate);
     } else {
-      multiply(x, *w.native, y, true, accumulate);
+      multiply_then(x, w, y, [&](const float* row, const float* bias, std::size_t n, float* out) {
+        if (!accumulate) std::fill_n(out, n, 0.0F);
+        this->kernels().add(row, bias, n, out);
+      });
     }
   }
 
-  // y = x w, or y += x w; plus the bias if there is one and it is asked for.
+  // y = x w + bias or y += x w + bias, all by oneDNN.
   template <class X, class Y>
-  void multiply(MatrixView<const X> x, const detail::PackedDense<X>& w, MatrixView<Y> y, bool biased, bool accumulate) {
-    Product& product = prepare(x, w, y.stride, detail::kOneDnnType<Y>, biased && w.bias() != nullptr, accumulate);
+  void multiply(MatrixView<const X> x, const detail::PackedDense<X>& w, MatrixView<Y> y, bool accumulate) {
+    const auto& product =
+        products_.prepare(w.blocks(), {x.rows, w.in(), 0, x.stride, y.stride, w.bias() != nullptr, accumulate},
+                          detail::kOneDnnType<X>, detail::kOneDnnType<Y>);
     this->team().run(w.blocks().size(), [&](std::size_t part, std::size_t) noexcept {
-      const auto& block = w.blocks()[part];
-      run(product, part, block, x.data, y.data + block.first);
+      products_.run(product, part, w.blocks()[part], x.data, y.data + w.blocks()[part].first);
     });
   }
 
-  // y = gelu(x w + bias): each thread activates its own columns while they are in its cache.
-  void multiply_gelu(MatrixView<const T> x, const detail::PackedDense<T>& w, MatrixView<T> y) {
-    const MatrixView<float> wide = [&] {
-      if constexpr (std::same_as<T, float>) {
-        return y;
+  // The product without its bias in float, then finish(its row, bias, columns, row of y).
+  template <class Out, class Finish>
+  void multiply_then(MatrixView<const Element> x, const Dense& w, MatrixView<Out> y, const Finish& finish) {
+    if (w.bytes != nullptr) {
+      quantize(x);
+      finish_blocks(MatrixView<const std::uint8_t>(bytes_.data(), x.rows, x.cols), *w.bytes, y, finish);
+    } else if (w.element != nullptr) {
+      finish_blocks(x, *w.element, y, finish);
+    } else {
+      finish_blocks(widened(x), *w.wide, y, finish);
+    }
+  }
+
+  template <class X, class Weight, class Out, class Finish>
+  void finish_blocks(MatrixView<const X> x, const detail::PackedDense<Weight>& w, MatrixView<Out> y,
+                     const Finish& finish) {
+    constexpr bool kBytes = detail::PackedDense<Weight>::kQuantized;
+    constexpr auto kSumType = kBytes ? dnnl::memory::data_type::s32 : dnnl::memory::data_type::f32;
+    const MatrixView<float> sums = [&] {
+      if constexpr (std::same_as<Element, float>) {
+        return y;  // holds the sums itself
       } else {
-        return widened(x.rows, w.out(), outputs_);
+        return room(x.rows, w.out(), sums_);
       }
     }();
-    Product& product = prepare(x, w, wide.stride, dnnl::memory::data_type::f32, false, false);
+    const auto& product = products_.prepare(w.blocks(), {x.rows, w.in(), 0, x.stride, sums.stride, false, false},
+                                            detail::kOneDnnType<X>, kSumType);
     this->team().run(w.blocks().size(), [&](std::size_t part, std::size_t) noexcept {
-      const auto& block = w.blocks()[part];
-      run(product, part, block, x.data, wide.data + block.first);
+      const detail::OneDnnBlock& block = w.blocks()[part];
+      products_.run(product, part, block, x.data, sums.data + block.first);
       const float* const bias = w.bias() == nullptr ? nullptr : w.bias() + block.first;
-      for (std::size_t row = 0; row < x.rows; ++row) {
-        this->kernels().gelu(wide.row(row) + block.first, bias, block.cols, y.row(row) + block.first);
+      for (std::size_t i = 0; i < x.rows; ++i) {
+        float* const row = sums.row(i) + block.first;
+        if constexpr (kBytes) {
+          this->kernels().dequantize(row, w.sums() + block.first, scales_(i), w.scales() + block.first, block.cols);
+        }
+        finish(row, bias, block.cols, y.row(i) + block.first);
       }
     });
   }
 
-  template <class Block>
-  void run(Product& product, std::size_t part, const Block& block, const void* x, void* y) const noexcept {
-    const detail::OneThread one_thread;
-    const auto& place = product.places[part];
-    detail::set_data(place.x, x);
-    detail::set_data(place.y, y);
-    const dnnl_exec_arg_t arguments[] = {{DNNL_ARG_SRC, place.x.get()},
-                                         {DNNL_ARG_WEIGHTS, block.kernel.get()},
-                                         {DNNL_ARG_DST, place.y.get()},
-                                         {DNNL_ARG_SCRATCHPAD, place.scratchpad.get()},
-                                         {DNNL_ARG_BIAS, product.biased ? block.bias.get() : nullptr}};
-    static_cast<void>(
-        dnnl_primitive_execute(product.primitives[part].get(), stream_.get(), product.biased ? 5 : 4, arguments));
-  }
-
-  // The product's primitives, made the first time that it is asked for.
-  template <class X>
-  Product& prepare(MatrixView<const X> x, const detail::PackedDense<X>& w, std::size_t y_stride,
-                   dnnl::memory::data_type y_type, bool biased, bool accumulate) {
-    for (Product& known : products_) {
-      if (known.weights == &w && known.rows == x.rows && known.x_stride == x.stride && known.y_stride == y_stride &&
-          known.y_type == y_type && known.biased == biased && known.accumulate == accumulate) {
-        return known;
-      }
-    }
-    const detail::OneThread one_thread;
-    Product product{&w, x.rows, x.stride, y_stride, y_type, biased, accumulate, {}, {}};
-    for (const auto& block : w.blocks()) {
-      const detail::ProductShape shape{x.rows, w.in(), block.cols, x.stride, y_stride, biased, accumulate};
-      const auto description =
-          detail::onednn_product(engine_, shape, detail::kOneDnnType<X>, y_type, block.kernel.get_desc());
-      product.primitives.emplace_back(description);
-      product.places.push_back({dnnl::memory(description.src_desc(), engine_, nullptr),
-                                dnnl::memory(description.dst_desc(), engine_, nullptr),
-                                dnnl::memory(description.scratchpad_desc(), engine_)});
-    }
-    products_.push_back(std::move(product));
-    return products_.back();
-  }
-
-  // Room for float rows between a product and what follows it.
-  static MatrixView<float> widened(std::size_t rows, std::size_t cols, Tensor<float>& room) {
-    if (room.size() < rows * cols) room = Tensor<float>({rows * cols});
-    return {room.data(), rows, cols};
-  }
-  MatrixView<const float> widen(MatrixView<const T> x) {
-    const MatrixView<float> wide = widened(x.rows, x.cols, inputs_);
+  // Tokens as bytes, each with its scale.
+  void quantize(MatrixView<const Element> x) {
+    if (bytes_.size() < x.rows * x.cols) bytes_ = Tensor<std::uint8_t>({x.rows * x.cols});
+    if (scales_.size() < x.rows) scales_ = Tensor<detail::ByteScale>({x.rows});
     this->for_rows(x.rows, [&](std::size_t row) noexcept {
-      std::transform(x.row(row), x.row(row) + x.cols, wide.row(row), [](T v) { return static_cast<float>(v); });
+      scales_(row) = this->kernels().quantize(x.row(row), x.cols, byte_steps_, bytes_.data() + row * x.cols);
+    });
+  }
+
+  MatrixView<const float> widened(MatrixView<const Element> x) {
+    const MatrixView<float> wide = room(x.rows, x.cols, inputs_);
+    this->for_rows(x.rows, [&](std::size_t row) noexcept {
+      std::transform(x.row(row), x.row(row) + x.cols, wide.row(row), [](Element v) { return static_cast<float>(v); });
     });
     return wide;
   }
 
-  dnnl::engine engine_;
-  dnnl::stream stream_;
-  std::deque<Product> products_;
-  Tensor<float> inputs_;
-  Tensor<float> outputs_;
+  static MatrixView<float> room(std::size_t rows, std::size_t cols, Tensor<float>& tensor) {
+    if (tensor.size() < rows * cols) tensor = Tensor<float>({rows * cols});
+    return {tensor.data(), rows, cols};
+  }
+
+  detail::OneDnnProducts products_;
+  int byte_steps_;
+  Tensor<float> inputs_;              // sources in float, where products read less but are computed in float
+  Tensor<float> sums_;                // between a product and what follows it
+  Tensor<std::uint8_t> bytes_;        // sources as bytes
+  Tensor<detail::ByteScale> scales_;  // [rows]
 };
 
 static_assert(Backend<OneDnn<float>>);
 static_assert(Backend<OneDnn<bfloat16>>);
+static_assert(Backend<OneDnn<std::int8_t>>);
 
 }  // namespace rvm

@@ -45,9 +45,10 @@ class Linear {
   using Element = typename B::Element;
   using Executor = typename B::Executor;
 
-  /// Reads and packs the parts; all have the same `in`. Throws WeightsError.
-  Linear(const typename B::Device& device, WeightReader& reader, const std::vector<LinearPart>& parts)
-      : weights_(device.pack(read(reader, parts))) {
+  /// Reads and packs the parts; all have the same `in`. `sensitive` as in DenseWeights. Throws WeightsError.
+  Linear(const typename B::Device& device, WeightReader& reader, const std::vector<LinearPart>& parts,
+         bool sensitive = false)
+      : weights_(device.pack(read(reader, parts, sensitive))) {
     for (const LinearPart& part : parts) out_ += part.out;
   }
 
@@ -64,7 +65,7 @@ class Linear {
   void add(Executor& run, MatrixView<const Element> x, MatrixView<float> y) const { run.dense_add(x, weights_, y); }
 
  private:
-  static DenseWeights read(WeightReader& reader, const std::vector<LinearPart>& parts) {
+  static DenseWeights read(WeightReader& reader, const std::vector<LinearPart>& parts, bool sensitive) {
     std::size_t out = 0;
     bool biased = false;
     for (const LinearPart& part : parts) {
@@ -72,7 +73,7 @@ class Linear {
       biased |= part.bias.rank() != 0;
     }
     const std::size_t in = parts.front().in;
-    DenseWeights merged{Tensor<float>({in, out}), Tensor<float>({biased ? out : 0})};
+    DenseWeights merged{Tensor<float>({in, out}), Tensor<float>({biased ? out : 0}), sensitive};
     std::size_t column = 0;
     for (const LinearPart& part : parts) {
       const Tensor<float> kernel = reader.read(part.key + "/kernel", part.kernel);

@@ -24,7 +24,7 @@ class PatchEmbedding {
       : width_(width),
         class_token_(reader.read("cls_token", {1, width})),
         bias_(reader.read("tokenizer/patch_embedding/Conv_0/bias", {width})),
-        kernel_(device, reader, {patch_part(width)}) {}
+        kernel_(device, reader, {patch_part(width)}, true) {}  // every layer adds to what it gives
 
   /// The table of a grid of h x w patches.
   Table table(const typename B::Device& device, std::size_t h, std::size_t w) const {

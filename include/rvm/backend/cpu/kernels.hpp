@@ -1,11 +1,18 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 #include <utility>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #include <rvm/backend/cpu/isa.hpp>
 #include <rvm/core/dtype.hpp>
@@ -17,11 +24,17 @@ namespace rvm::detail {
 template <class Element>
 struct AttentionBlock {
   MatrixView<const Element> queries;  // [queries, head_dim]
-  const float* keys;                  // [head_dim, padded keys], a row per dimension
-  const float* values;                // [keys, padded head_dim]
+  const float* keys;                  // as pack_keys has left them
+  const float* values;                // as pack_values has left them
   std::size_t key_count = 0;
   MatrixView<Element> out;  // [queries, head_dim]
   float* scratch;           // kernels' attention_scratch(key_count, head_dim) floats
+};
+
+/// What bytes stand for: (byte - zero) * scale.
+struct ByteScale {
+  float scale = 0.0F;
+  std::int32_t zero = 0;
 };
 
 /// Everything in a step that is not a dense layer, for one row or one block: as fast as a vector unit allows. `Element`
@@ -36,6 +49,13 @@ struct CpuKernels {
   void (*gelu)(const float* x, const float* bias, std::size_t n, Element* y);
   /// y = x + bias; bias may be null. y may be x.
   void (*convert)(const float* x, const float* bias, std::size_t n, Element* y);
+  /// y += x + bias; bias may be null.
+  void (*add)(const float* x, const float* bias, std::size_t n, float* y);
+  /// q = round(x / scale) + zero, in [0, steps]: the finest scale that holds all numbers and 0.
+  ByteScale (*quantize)(const Element* x, std::size_t n, int steps, std::uint8_t* q);
+  /// In place: `row` holds 32-bit sums and becomes (sum - zero * column_sum) * row's scale * column's scale, in float.
+  void (*dequantize)(float* row, const std::int32_t* column_sums, ByteScale scale, const float* column_scales,
+                     std::size_t n);
   /// y = sigmoid(a + b) * x
   void (*apply_gate)(const float* a, const float* b, const float* x, std::size_t n, Element* y);
   /// y = state + sigmoid(a + b) * (y - state)
@@ -46,7 +66,7 @@ struct CpuKernels {
   void (*pack_values)(MatrixView<const Element> values, float* packed);
   /// out = softmax(q k^T / sqrt(head_dim)) v
   void (*attend)(const AttentionBlock<Element>& block);
-  /// Floats that packed keys, packed values and scratch take.
+  /// Floats of room that packed keys, packed values and scratch take.
   std::size_t (*packed_keys)(std::size_t key_count, std::size_t head_dim);
   std::size_t (*packed_values)(std::size_t key_count, std::size_t head_dim);
   std::size_t (*attention_scratch)(std::size_t key_count, std::size_t head_dim);
@@ -99,6 +119,26 @@ inline constexpr std::size_t kAttentionRows = 6;
 #endif
 #undef RVM_SIMD_NAMESPACE
 #undef RVM_SIMD_BYTES
+
+#define RVM_SIMD_NAMESPACE avx512_bf16
+#define RVM_SIMD_BYTES 64
+#define RVM_SIMD_BF16
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma"))), \
+                             apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma")
+#endif
+#include <rvm/backend/cpu/detail/kernels.inl.hpp>
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#undef RVM_SIMD_BF16
+#undef RVM_SIMD_NAMESPACE
+#undef RVM_SIMD_BYTES
 #endif
 
 namespace rvm::detail {
@@ -107,6 +147,7 @@ namespace rvm::detail {
 template <class Element>
 const CpuKernels<Element>& cpu_kernels(Isa isa) noexcept {
 #if defined(__x86_64__)
+  if (isa >= Isa::kAvx512Bf16) return avx512_bf16::kKernels<Element>;
   if (isa >= Isa::kAvx512) return avx512::kKernels<Element>;
   if (isa >= Isa::kAvx2) return avx2::kKernels<Element>;
 #else

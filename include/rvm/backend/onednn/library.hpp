@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -61,6 +62,10 @@ template <>
 inline constexpr auto kOneDnnType<float> = dnnl::memory::data_type::f32;
 template <>
 inline constexpr auto kOneDnnType<bfloat16> = dnnl::memory::data_type::bf16;
+template <>
+inline constexpr auto kOneDnnType<std::int8_t> = dnnl::memory::data_type::s8;
+template <>
+inline constexpr auto kOneDnnType<std::uint8_t> = dnnl::memory::data_type::u8;
 
 /// One matrix product: y = x w + bias, or y += x w + bias.
 struct ProductShape {

@@ -1,0 +1,97 @@
+// Each of our CPU kernels for one core, on every instruction set of this processor.
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include <benchmark/benchmark.h>
+#include <rvm/backend/cpu/kernels.hpp>
+#include <rvm/image/image.hpp>
+#include <rvm/image/lanczos.hpp>
+
+namespace {
+
+using rvm::Isa;
+using rvm::detail::cpu_kernels;
+
+template <class Element>
+void attention(benchmark::State& state, Isa isa) {
+  const auto& kernels = cpu_kernels<Element>(isa);
+  const auto keys = static_cast<std::size_t>(state.range(0));
+  const auto head_dim = static_cast<std::size_t>(state.range(1));
+  const std::vector<Element> q(keys * head_dim, Element(0.5F));
+  std::vector<Element> out(q.size());
+  std::vector<float> packed_keys(kernels.packed_keys(keys, head_dim));
+  std::vector<float> packed_values(kernels.packed_values(keys, head_dim));
+  std::vector<float> scratch(kernels.attention_scratch(keys, head_dim));
+  const rvm::MatrixView<const Element> matrix(q.data(), keys, head_dim);
+  for ([[maybe_unused]] auto _ : state) {
+    kernels.pack_keys(matrix, packed_keys.data());
+    kernels.pack_values(matrix, packed_values.data());
+    kernels.attend(
+        {matrix, packed_keys.data(), packed_values.data(), keys, {out.data(), keys, head_dim}, scratch.data()});
+    benchmark::DoNotOptimize(out.data());
+  }
+  state.counters["GFLOPs"] = benchmark::Counter(4e-9 * static_cast<double>(keys * keys * head_dim),
+                                                benchmark::Counter::kIsIterationInvariantRate);
+}
+
+template <class Element>
+void rows(benchmark::State& state, Isa isa, bool norm) {
+  const auto& kernels = cpu_kernels<Element>(isa);
+  const auto n = static_cast<std::size_t>(state.range(0));
+  const std::vector<float> x(n, 0.7F);
+  const std::vector<float> scale(n, 1.0F);
+  std::vector<Element> y(n);
+  for ([[maybe_unused]] auto _ : state) {
+    if (norm) {
+      kernels.layer_norm(x.data(), n, scale.data(), scale.data(), 1e-6F, y.data());
+    } else {
+      kernels.gelu(x.data(), scale.data(), n, y.data());
+    }
+    benchmark::DoNotOptimize(y.data());
+  }
+  state.counters["numbers"] = benchmark::Counter(static_cast<double>(n), benchmark::Counter::kIsIterationInvariantRate);
+}
+
+void lanczos(benchmark::State& state) {
+  const rvm::Image frame(720, 1280);
+  rvm::Resizer resizer;
+  rvm::Image out;
+  for ([[maybe_unused]] auto _ : state) {
+    resizer.resize(frame, 256, 256, out);
+    benchmark::DoNotOptimize(out.bytes().data());
+  }
+}
+
+template <class Element>
+void add(const std::string& precision) {
+  for (const Isa isa : {Isa::kPortable, Isa::kAvx2, Isa::kAvx512}) {
+    if (isa > rvm::best_isa()) continue;
+    const std::string suffix = "/" + precision + "/" + std::string(name_of(isa));
+    benchmark::RegisterBenchmark(("attention" + suffix).c_str(), [isa](auto& state) { attention<Element>(state, isa); })
+        ->Args({257, 48})
+        ->Args({257, 64})
+        ->Args({1651, 64})
+        ->Unit(benchmark::kMicrosecond);
+    benchmark::RegisterBenchmark(("layer_norm" + suffix).c_str(),
+                                 [isa](auto& state) { rows<Element>(state, isa, true); })
+        ->Arg(384)
+        ->Arg(1024);
+    benchmark::RegisterBenchmark(("gelu" + suffix).c_str(), [isa](auto& state) { rows<Element>(state, isa, false); })
+        ->Arg(1536)
+        ->Arg(4096);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  add<float>("f32");
+  add<rvm::bfloat16>("bf16");
+  benchmark::RegisterBenchmark("resize/1280x720 to 256x256", lanczos)->Unit(benchmark::kMicrosecond);
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}
