@@ -27,5 +27,7 @@ template <Backend B = EigenCpu<float>>
 class Model;
 template <Backend B = EigenCpu<float>>
 class Stream;
+Model(const Weights&) -> Model<EigenCpu<float>>;
+Model(const Weights&, const EigenCpu<float>::Options&) -> Model<EigenCpu<float>>;
 
 }  // namespace rvm
