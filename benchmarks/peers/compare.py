@@ -4,13 +4,15 @@
     benchmarks/peers/compare.py [--variants S B L] [--rounds N] [--frames N] [--threads N] [--bin build/release/bin]
 
 Installs the peers from PyPI into build/peers-venv when run outside of it. Needs the programs of a build with
-RVM_BUILD_BENCHMARKS=ON. Prints a table in Markdown: the median of all steps of an engine in milliseconds, that over the
-fastest of this library in the same precision class, and how far the features are from this library's in float32.
+RVM_BUILD_BENCHMARKS=ON. Every engine is a process of its own, stopped while another has its turn, so that none disturbs the
+others. Prints a table in Markdown: the median of all steps of an engine in milliseconds, this library's time in the same
+precision over it, and how far the features are from this library's in float32 after the same frames.
 """
 import argparse
 import os
 import pathlib
 import platform
+import signal
 import statistics
 import subprocess
 import sys
@@ -22,7 +24,7 @@ PEERS = ["numpy", "onnx", "onnxruntime", "openvino", "torch"]
 
 
 def ensure_environment():
-    if os.environ.get("RVM_PEERS_READY") or sys.prefix == str(VENV):
+    if sys.prefix == str(VENV) or os.environ.get("RVM_PEERS_READY"):
         return
     if not (VENV / "ready").exists():
         subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
@@ -34,172 +36,103 @@ def ensure_environment():
 ensure_environment()
 import numpy as np  # noqa: E402
 
-import rvm_graph  # noqa: E402
 
+class Engine:
+    """A process that steps when it is told to, and is stopped in between."""
 
-class Ours:
-    """This library, in a process of its own that steps when it is told to."""
-
-    def __init__(self, options, precision, weights, video):
-        self.name, self.precision = "this library", precision
-        self.scratch = video.with_name(f"state-{precision}.npy")
-        self.process = subprocess.Popen(
-            [options.bin / "bench_stepper", "--weights", weights, "--input", video, "--backend", "onednn",
-             "--precision", precision, "--threads", str(options.threads)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+    def __init__(self, command, precision, title=None):
+        self.precision, self.ours = precision, title is not None
+        self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, text=True, bufsize=1)
+        self.title = title or self.process.stdout.readline().strip()
+        self.times = []
+        if not self.title:
+            raise RuntimeError(self.process.stderr.read().strip().splitlines()[-1])
 
     def ask(self, line):
         self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
-        return self.process.stdout.readline()
+        answer = self.process.stdout.readline().strip()
+        if not answer:
+            raise RuntimeError(self.process.stderr.read().strip().splitlines()[-1])
+        return answer
 
-    def steps(self, count):
-        return [float(word) for word in self.ask(f"step {count}").split()]
+    def turn(self, frames):
+        """One step to wake up, then some that count."""
+        self.process.send_signal(signal.SIGCONT)
+        self.ask("step 1")
+        self.times += [float(word) for word in self.ask(f"step {frames}").split()]
+        self.process.send_signal(signal.SIGSTOP)
 
-    def state(self):
-        self.ask(f"save {self.scratch}")
-        return np.load(self.scratch)
+    def state(self, path):
+        self.ask(f"save {path}")
+        return np.load(path)
 
     def close(self):
-        self.process.stdin.close()
+        self.process.send_signal(signal.SIGCONT)
+        self.process.kill()
         self.process.wait()
 
 
-class Peer:
-    """An engine in this process: `run` maps frame and state to the next state."""
-
-    def __init__(self, name, precision, run, frames, state, keep=lambda next_state: next_state):
-        self.name, self.precision, self.run, self.frames, self.keep = name, precision, run, frames, keep
-        self.current, self.t = state, 0
-
-    def steps(self, count):
-        times = []
-        for _ in range(count):
-            start = time.perf_counter()
-            self.current = self.run(self.frames[self.t % len(self.frames)], self.current)
-            times.append(1e3 * (time.perf_counter() - start))
-            self.t += 1
-        return times
-
-    def state(self):
-        return np.asarray(self.keep(self.current), np.float32)
-
-    def close(self):
-        pass
-
-
-def onnx_runtime(model, frames, state, threads):
-    import onnxruntime
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    yield Peer(f"ONNX Runtime {onnxruntime.__version__}", "f32",
-               lambda f, s: session.run(["next"], {"frame": f, "state": s})[0], frames, state)
-
-
-def openvino(model, frames, state, threads, precisions):
-    import openvino as ov
-    core = ov.Core()
-    graph = core.read_model(model=model, weights=b"")
-    for precision in precisions:
-        compiled = core.compile_model(graph, "CPU", {
-            "INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads})
-        request = compiled.create_infer_request()
-
-        def run(f, s, request=request):
-            return request.infer({"frame": f, "state": s}, share_inputs=True, share_outputs=False)[0]
-        yield Peer(f"OpenVINO {ov.__version__.split('-')[0]}", precision, run, frames, state)
-
-
-def pytorch(weights, height, width, frames, state, threads):
-    import torch
-    torch.set_num_threads(threads)
-    tensors = [torch.from_numpy(f) for f in frames]
-    zero = torch.from_numpy(state)
-    version = torch.__version__.split("+")[0]
-    for how in ("eager", "compiled"):
-        for precision in ("f32", "bf16"):
-            module = rvm_graph.torch_module(weights, height, width).eval()
-            with torch.inference_mode():
-                module(tensors[0], zero)  # makes the buffers
-            call = torch.compile(module, mode="max-autotune-no-cudagraphs") if how == "compiled" else module
-
-            def run(f, s, call=call, precision=precision):
-                with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
-                    return call(f, s).float()
-            yield Peer(f"PyTorch {version} {how}", precision, run, tensors, zero, lambda s: s.numpy())
-
-
-def available(engines, what):
-    """The engines that can be made; one that cannot is named and left out."""
-    try:
-        yield from engines
-    except Exception as error:  # an engine that fails must not end the comparison
-        print(f"left out: {what}: {type(error).__name__}: {str(error).splitlines()[0]}", file=sys.stderr)
+def start(options, weights, video):
+    """The engines, each after its first frames; one that cannot be had is named and left out."""
+    ours = [([options.bin / "bench_stepper", "--weights", weights, "--input", video, "--backend", "onednn",
+              "--precision", p, "--threads", options.threads], p, "this library") for p in ("f32", "bf16", "int8")]
+    script = pathlib.Path(__file__).with_name("engine.py")
+    peers = [([sys.executable, script, name, p, weights, video, options.threads], p, None)
+             for name in options.peers for p in (("f32",) if name == "onnxruntime" else ("f32", "bf16"))]
+    for command, precision, title in ours + peers:
+        engine = None
+        try:
+            engine = Engine(command, precision, title)
+            engine.ask("step 4")  # compiled now where that happens late
+            engine.first = engine.state(video.with_name("state.npy"))
+            engine.process.send_signal(signal.SIGSTOP)
+            yield engine
+        except RuntimeError as error:
+            print(f"left out: {command[2] if title is None else title} {precision}: {error}", file=sys.stderr)
+            if engine is not None:
+                engine.close()
 
 
 def compare(options, variant):
     height, width = options.size
     scratch = TOP / "build" / "peers"
     scratch.mkdir(parents=True, exist_ok=True)
-    path = scratch / f"random_{variant}.npz"
-    if not path.exists():
-        subprocess.run([options.bin / "random_weights", "--variant", variant, "--output", path], check=True)
+    weights = scratch / f"random_{variant}.npz"
+    if not weights.exists():
+        subprocess.run([options.bin / "random_weights", "--variant", variant, "--output", weights], check=True,
+                       stdout=subprocess.DEVNULL)
     video = scratch / "video.npy"
-    pixels = np.random.default_rng(0).integers(0, 256, (8, height, width, 3), np.uint8)
-    np.save(video, pixels)
-    with np.load(path) as file:
-        weights = {key: file[key] for key in file.files if not key.startswith(("decoder", "delta", "detok", "mask"))}
-    frames = [(f[None] / np.float32(255)).astype(np.float32) for f in pixels]
-    graph = rvm_graph.Graph(weights, height, width)
-    state = np.zeros((1, graph.tokens, graph.d), np.float32)
+    np.save(video, np.random.default_rng(0).integers(0, 256, (8, height, width, 3), np.uint8))
 
-    engines = [Ours(options, precision, path, video) for precision in ("f32", "bf16", "int8")]
-    model = rvm_graph.onnx_model(weights, height, width).SerializeToString()
-    engines += available(onnx_runtime(model, frames, state, options.threads), "ONNX Runtime")
-    engines += available(openvino(model, frames, state, options.threads, ("f32", "bf16")), "OpenVINO")
-    del model
-    if not options.no_torch:
-        engines += available(pytorch(weights, height, width, frames, state, options.threads), "PyTorch")
-
-    alive = []
-    for engine in engines:  # the first frames: compiled where that happens late, and the answers compared
-        for attempt in available(iter([engine]), engine.name):
-            try:
-                attempt.steps(4)
-                alive.append(attempt)
-            except Exception as error:
-                print(f"left out: {attempt.name} {attempt.precision}: {type(error).__name__}: "
-                      f"{str(error).splitlines()[0]}", file=sys.stderr)
-    exact = alive[0].state()
-    off = {e: float(np.sqrt(np.mean((e.state() - exact) ** 2) / np.mean(exact**2))) for e in alive}
-    for engine, distance in off.items():
+    engines = list(start(options, weights, video))
+    exact = engines[0].first
+    off = [float(np.sqrt(np.mean((e.first - exact) ** 2) / np.mean(exact**2))) for e in engines]
+    for engine, distance in zip(engines, off):
         if distance > {"f32": 1e-4, "bf16": 1e-2, "int8": 5e-2}[engine.precision]:
-            raise SystemExit(f"{engine.name} {engine.precision} does not agree: {distance:.2%}")
-
-    times = {engine: [] for engine in alive}
+            raise SystemExit(f"{engine.title} {engine.precision} does not agree: {distance:.2%}")
     for _ in range(options.rounds):
-        for engine in alive:
-            time.sleep(0.1)  # so that threads of the one before have gone to sleep
-            engine.steps(1)
-            times[engine] += engine.steps(options.frames)
-    medians = {engine: statistics.median(t) for engine, t in times.items()}
-    ours = {e.precision: m for e, m in medians.items() if isinstance(e, Ours)}
+        for engine in engines:
+            engine.turn(options.frames)
+    medians = [statistics.median(engine.times) for engine in engines]
+    ours = {e.precision: m for e, m in zip(engines, medians) if e.ours}
     print(f"\n### {variant}, {height}x{width}, one stream\n")
-    print("| engine | precision | ms a frame | this library in its time | difference in features |\n|---|---|---|---|---|")
-    for engine in alive:
-        m = medians[engine]
-        print(f"| {engine.name} | {engine.precision} | {m:.1f} | {ours[engine.precision] / m:.2f} | {off[engine]:.2%} |")
+    print("| engine | precision | ms a frame | this library's time over it | difference in features |\n|---|---|---|---|---|")
+    for engine, median, distance in zip(engines, medians, off):
+        print(f"| {engine.title} | {engine.precision} | {median:.1f} | {ours[engine.precision] / median:.2f} | "
+              f"{distance:.2%} |")
     sys.stdout.flush()
-    for engine in alive:
+    for engine in engines:
         engine.close()
 
 
 def processor():
-    for line in open("/proc/cpuinfo"):
-        if line.startswith("model name"):
-            return line.split(":")[1].strip()
-    return platform.processor()
+    with open("/proc/cpuinfo") as file:
+        lines = dict(line.split(":", 1) for line in file if ":" in line)
+    flags = next(v for k, v in lines.items() if k.strip() == "flags").split()
+    name = next((v.strip() for k, v in lines.items() if k.strip() == "model name"), platform.processor())
+    units = [f for f in ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16") if f in flags]
+    return f"{name} ({', '.join(units)})"
 
 
 def main():
@@ -210,11 +143,9 @@ def main():
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--size", type=lambda s: tuple(map(int, s.split("x"))), default=(256, 256), metavar="HxW")
     parser.add_argument("--bin", type=pathlib.Path, default=TOP / "build" / "release" / "bin")
-    parser.add_argument("--no-torch", action="store_true")
+    parser.add_argument("--peers", nargs="*", default=["onnxruntime", "openvino", "torch-eager", "torch-compiled"])
     options = parser.parse_args()
-    flags = next(line for line in open("/proc/cpuinfo") if line.startswith("flags")).split()
-    units = [f for f in ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16") if f in flags]
-    print(f"{processor()}, {options.threads} threads, {' '.join(units)}, {time.strftime('%Y-%m-%d')}")
+    print(f"{processor()}, {options.threads} threads, {time.strftime('%Y-%m-%d')}")
     for variant in options.variants:
         compare(options, variant)
 

@@ -27,7 +27,9 @@ template <Backend B = EigenCpu<float>>
 class Model;
 template <Backend B = EigenCpu<float>>
 class Stream;
+// clang-format off
 Model(const Weights&) -> Model<EigenCpu<float>>;
 Model(const Weights&, const EigenCpu<float>::Options&) -> Model<EigenCpu<float>>;
+// clang-format on
 
 }  // namespace rvm
