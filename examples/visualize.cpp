@@ -140,7 +140,8 @@ int main(int argc, char** argv) {
   return rvm::examples::run_program(app, argc, argv, [&] {
     rvm::examples::SizedSource source(options.input, options.size);
     rvm::examples::say(app, source.notice());
-    std::visit([&](const auto& model) { visualize(app, source, model, output, columns); },
-               rvm::examples::load_model(options));
+    const rvm::examples::AnyModel chosen = rvm::examples::load_model(options);
+    rvm::examples::say(app, rvm::examples::notice(chosen));
+    std::visit([&](const auto& model) { visualize(app, source, model, output, columns); }, chosen);
   });
 }

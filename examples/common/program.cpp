@@ -82,6 +82,18 @@ AnyModel load_model(const ModelOptions& options) {
   return Model<EigenCpu<float>>(weights, {.threads = options.threads});
 }
 
+std::string notice(const AnyModel& model) {
+  return std::visit(
+      [](const auto& chosen) -> std::string {
+        if constexpr (requires { chosen.device().notice(); }) {
+          return chosen.device().notice();
+        } else {
+          return {};
+        }
+      },
+      model);
+}
+
 void say(const CLI::App& app, const std::string& line) {
   if (!line.empty()) std::fprintf(stderr, "%s: %s\n", app.get_name().c_str(), line.c_str());
 }

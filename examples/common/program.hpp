@@ -50,6 +50,9 @@ using AnyModel = std::variant<Model<EigenCpu<float>>
 /// Loads the weights for the backend and precision asked for. Throws rvm::Error.
 AnyModel load_model(const ModelOptions& options);
 
+/// What the user should know of the model's backend; empty if there is nothing.
+std::string notice(const AnyModel& model);
+
 /// Prints "NAME: LINE" on standard error; nothing if the line is empty.
 void say(const CLI::App& app, const std::string& line);
 

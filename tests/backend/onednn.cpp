@@ -30,12 +30,14 @@ TEST_CASE("bfloat16 works on processors without it, and says so") {
     if (isa > rvm::best_isa()) continue;
     const Bf16::Device device(Bf16::Options{.threads = 1, .isa = isa});
     CHECK_THAT(device.description(), ContainsSubstring("oneDNN ") && ContainsSubstring("computed in float"));
+    CHECK_THAT(device.notice(), ContainsSubstring("no bfloat16 units"));
     const auto found = features<Bf16>(clip, {.threads = 2, .isa = isa});
     CHECK(test::error<Bf16>(found, clip.features) < 0.0045);
     CHECK(test::error<Bf16>(found, clip.features) > 0.001);  // it does round
   }
   const rvm::OneDnn<float>::Device exact({});
   CHECK(exact.description().find("computed in float") == std::string::npos);
+  CHECK(exact.notice().empty());
 }
 
 TEST_CASE("float is exact on every instruction set") {

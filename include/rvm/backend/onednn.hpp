@@ -95,10 +95,14 @@ struct OneDnn {
       return buffer;
     }
 
-    /// What computes, in a line for the user: library, instruction set, and whether bfloat16 is made up for in float.
+    /// What computes, in a line for the user: library and instruction set, and notice().
     std::string description() const {
       return detail::onednn_version() + ", " + std::string(name_of(isa_)) +
-             (has_element_products_ ? "" : "; no bfloat16 units here: its products are computed in float");
+             (has_element_products_ ? "" : "; " + notice());
+    }
+    /// What a user should know who asked for speed; empty if there is nothing.
+    std::string notice() const {
+      return has_element_products_ ? "" : "this processor has no bfloat16 units: those products are computed in float";
     }
 
     ThreadTeam& team() const noexcept { return *team_; }
