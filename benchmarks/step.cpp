@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <benchmark/benchmark.h>
+#include <rvm/backend/cpu.hpp>
 #include <rvm/rvm.hpp>
 #ifdef RVM_PROGRAM_ONEDNN
 #include <rvm/backend/onednn.hpp>
@@ -105,6 +106,9 @@ void add(const std::string& precision) {
 
 int main(int argc, char** argv) {
   add<rvm::EigenCpu<float>>("f32");
+  add<rvm::Cpu<float>>("f32");
+  add<rvm::Cpu<rvm::bfloat16>>("bf16");
+  add<rvm::Cpu<std::int8_t>>("int8");
 #ifdef RVM_PROGRAM_ONEDNN
   add<rvm::OneDnn<float>>("f32");
   add<rvm::OneDnn<rvm::bfloat16>>("bf16");

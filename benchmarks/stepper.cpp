@@ -16,6 +16,9 @@
 
 #include <CLI/CLI.hpp>
 #include <rvm/rvm.hpp>
+#ifdef RVM_PROGRAM_ONEDNN
+#include <rvm/backend/onednn.hpp>
+#endif
 
 #include "common/program.hpp"
 
@@ -53,15 +56,39 @@ void serve(const rvm::Model<B>& model, const rvm::Tensor<std::uint8_t>& video) {
   }
 }
 
+template <class Serve>
+void serve_onednn([[maybe_unused]] const rvm::examples::ModelOptions& options, [[maybe_unused]] const Serve& serve) {
+#ifdef RVM_PROGRAM_ONEDNN
+  const rvm::Weights weights = rvm::load_weights(options.weights);
+  const std::size_t threads = options.threads;
+  if (options.precision == "bf16") {
+    serve(rvm::Model<rvm::OneDnn<rvm::bfloat16>>(weights, {.threads = threads, .isa = {}}));
+  } else if (options.precision == "int8") {
+    serve(rvm::Model<rvm::OneDnn<std::int8_t>>(weights, {.threads = threads, .isa = {}}));
+  } else {
+    serve(rvm::Model<rvm::OneDnn<float>>(weights, {.threads = threads, .isa = {}}));
+  }
+#else
+  throw rvm::Error("this build has no oneDNN");
+#endif
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   CLI::App app("Steps a stream when told to on standard input.", "bench_stepper");
   rvm::examples::ModelOptions options;
+  bool onednn = false;
   add_model_options(app, options);
+  app.add_flag("--onednn", onednn, "oneDNN's products instead of our own");
   return rvm::examples::run_program(app, argc, argv, [&] {
     const auto video = rvm::load_npy<std::uint8_t>(options.input);
     if (video.shape().rank() != 4) throw rvm::Error("--input must be a uint8 .npy [T, H, W, 3]");
-    std::visit([&](const auto& model) { serve(model, video); }, rvm::examples::load_model(options));
+    const auto serve_it = [&](const auto& model) { serve(model, video); };
+    if (onednn) {
+      serve_onednn(options, serve_it);
+    } else {
+      std::visit(serve_it, rvm::examples::load_model(options));
+    }
   });
 }

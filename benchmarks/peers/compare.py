@@ -34,6 +34,7 @@ def ensure_environment():
 
 
 ensure_environment()
+OURS = "this library"
 import numpy as np  # noqa: E402
 
 
@@ -41,7 +42,7 @@ class Engine:
     """A process that steps when it is told to, and is stopped in between."""
 
     def __init__(self, command, precision, title=None):
-        self.precision, self.ours = precision, title is not None
+        self.precision, self.ours = precision, title == OURS
         self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True, bufsize=1)
         self.title = title or self.process.stdout.readline().strip()
@@ -75,12 +76,13 @@ class Engine:
 
 def start(options, weights, video):
     """The engines, each after its first frames; one that cannot be had is named and left out."""
-    ours = [([options.bin / "bench_stepper", "--weights", weights, "--input", video, "--backend", "onednn",
-              "--precision", p, "--threads", options.threads], p, "this library") for p in ("f32", "bf16", "int8")]
+    stepper = [options.bin / "bench_stepper", "--weights", weights, "--input", video, "--threads", options.threads]
+    ours = [([*stepper, "--precision", p], p, OURS) for p in ("f32", "bf16", "int8")]
+    onednn = [([*stepper, "--precision", p, "--onednn"], p, f"{OURS} on oneDNN") for p in ("f32", "bf16", "int8")]
     script = pathlib.Path(__file__).with_name("engine.py")
     peers = [([sys.executable, script, name, p, weights, video, options.threads], p, None)
-             for name in options.peers for p in (("f32",) if name == "onnxruntime" else ("f32", "bf16"))]
-    for command, precision, title in ours + peers:
+             for name in options.peers if name != "onednn" for p in (("f32",) if name == "onnxruntime" else ("f32", "bf16"))]
+    for command, precision, title in ours + (onednn if "onednn" in options.peers else []) + peers:
         engine = None
         try:
             engine = Engine(command, precision, title)
@@ -143,7 +145,7 @@ def main():
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--size", type=lambda s: tuple(map(int, s.split("x"))), default=(256, 256), metavar="HxW")
     parser.add_argument("--bin", type=pathlib.Path, default=TOP / "build" / "release" / "bin")
-    parser.add_argument("--peers", nargs="*", default=["onnxruntime", "openvino", "torch-eager", "torch-compiled"])
+    parser.add_argument("--peers", nargs="*", default=["onednn", "onnxruntime", "openvino", "torch-eager", "torch-compiled"])
     options = parser.parse_args()
     print(f"{processor()}, {options.threads} threads, {time.strftime('%Y-%m-%d')}")
     for variant in options.variants:

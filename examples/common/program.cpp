@@ -17,22 +17,15 @@ extern "C" void on_interrupt(int /*signal*/) {
   stop_requested = 1;
 }
 
-#ifdef RVM_PROGRAM_ONEDNN
-constexpr bool kHasOneDnn = true;
-#else
-constexpr bool kHasOneDnn = false;
-#endif
-
 void check_backend(const ModelOptions& options) {
-  const auto lacks = [&](const std::string& option, const std::string& what) {
-    throw CLI::ValidationError(option, what + "; this build has eigen" + (kHasOneDnn ? " and onednn" : ""));
+  const auto lacks = [](const std::string& option, const std::string& what) {
+    throw CLI::ValidationError(option, what + "; this build has cpu and eigen");
   };
-  const std::string& backend = options.backend;
   const std::string& precision = options.precision;
-  if (backend == "cuda") lacks("--backend", "cuda needs a build with CUDA");
-  if (backend == "onednn" && !kHasOneDnn) lacks("--backend", "onednn needs a build with oneDNN (libdnnl-dev)");
-  if (precision == "f32" || (backend == "onednn" && (precision == "bf16" || precision == "int8"))) return;
-  if (precision == "bf16" || precision == "int8") lacks("--precision", precision + " needs the backend onednn");
+  if (options.backend == "cuda") lacks("--backend", "cuda needs a build with CUDA");
+  const bool reduced = precision == "bf16" || precision == "int8";
+  if (precision == "f32" || (options.backend == "cpu" && reduced)) return;
+  if (reduced) lacks("--precision", precision + " needs the backend cpu");
   lacks("--precision", precision + " needs a backend that computes in it");
 }
 
@@ -53,10 +46,10 @@ void add_model_options(CLI::App& app, ModelOptions& options) {
          },
          "Resize frames to HxW, multiples of 16 (default: the nearest ones)")
       ->type_name("HxW");
-  app.add_option("--backend", options.backend, "What computes: eigen, onednn or cuda")
+  app.add_option("--backend", options.backend, "What computes: cpu, eigen or cuda")
       ->type_name("NAME")
       ->capture_default_str()
-      ->check(CLI::IsMember({"eigen", "onednn", "cuda"}));
+      ->check(CLI::IsMember({"cpu", "eigen", "cuda"}));
   app.add_option("--precision", options.precision, "In which numbers: f32, bf16, f16, int8 or fp8")
       ->type_name("NAME")
       ->capture_default_str()
@@ -70,16 +63,10 @@ void add_model_options(CLI::App& app, ModelOptions& options) {
 
 AnyModel load_model(const ModelOptions& options) {
   const Weights weights = load_weights(options.weights);
-#ifdef RVM_PROGRAM_ONEDNN
-  if (options.backend == "onednn" && options.precision == "bf16") {
-    return Model<OneDnn<bfloat16>>(weights, {.threads = options.threads, .isa = {}});
-  }
-  if (options.backend == "onednn" && options.precision == "int8") {
-    return Model<OneDnn<std::int8_t>>(weights, {.threads = options.threads, .isa = {}});
-  }
-  if (options.backend == "onednn") return Model<OneDnn<float>>(weights, {.threads = options.threads, .isa = {}});
-#endif
-  return Model<EigenCpu<float>>(weights, {.threads = options.threads});
+  if (options.backend == "eigen") return Model<EigenCpu<float>>(weights, {.threads = options.threads});
+  if (options.precision == "bf16") return Model<Cpu<bfloat16>>(weights, {.threads = options.threads, .isa = {}});
+  if (options.precision == "int8") return Model<Cpu<std::int8_t>>(weights, {.threads = options.threads, .isa = {}});
+  return Model<Cpu<float>>(weights, {.threads = options.threads, .isa = {}});
 }
 
 std::string notice(const AnyModel& model) {

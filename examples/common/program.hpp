@@ -9,28 +9,19 @@
 #include <variant>
 
 #include <CLI/CLI.hpp>
+#include <rvm/backend/cpu.hpp>
 #include <rvm/rvm.hpp>
-#ifdef RVM_PROGRAM_ONEDNN
-#include <rvm/backend/onednn.hpp>
-#endif
 
 #include "common/sized_source.hpp"
 
 namespace rvm::examples {
-
-/// The fastest backend of this build.
-#ifdef RVM_PROGRAM_ONEDNN
-inline constexpr const char* kDefaultBackend = "onednn";
-#else
-inline constexpr const char* kDefaultBackend = "eigen";
-#endif
 
 /// What every program that runs the model asks for.
 struct ModelOptions {
   std::filesystem::path weights;
   std::filesystem::path input;
   std::optional<FrameSize> size;
-  std::string backend = kDefaultBackend;
+  std::string backend = "cpu";
   std::string precision = "f32";
   std::size_t threads = 0;
 };
@@ -40,12 +31,7 @@ struct ModelOptions {
 void add_model_options(CLI::App& app, ModelOptions& options);
 
 /// The model that the options ask for: what must be chosen at run time is one variant, here at the edge.
-using AnyModel = std::variant<Model<EigenCpu<float>>
-#ifdef RVM_PROGRAM_ONEDNN
-                              ,
-                              Model<OneDnn<float>>, Model<OneDnn<bfloat16>>, Model<OneDnn<std::int8_t>>
-#endif
-                              >;
+using AnyModel = std::variant<Model<EigenCpu<float>>, Model<Cpu<float>>, Model<Cpu<bfloat16>>, Model<Cpu<std::int8_t>>>;
 
 /// Loads the weights for the backend and precision asked for. Throws rvm::Error.
 AnyModel load_model(const ModelOptions& options);

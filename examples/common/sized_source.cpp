@@ -1,6 +1,5 @@
 #include "common/sized_source.hpp"
 
-#include <algorithm>
 #include <cstdio>
 #include <utility>
 
@@ -8,13 +7,6 @@
 #include <rvm/image/patches.hpp>
 
 namespace rvm::examples {
-namespace {
-
-std::size_t nearest_multiple(std::size_t side) {
-  return std::max(kPatchSize, (side + kPatchSize / 2) / kPatchSize * kPatchSize);
-}
-
-}  // namespace
 
 std::string to_string(const FrameSize& size) {
   return std::to_string(size.height) + "x" + std::to_string(size.width);
@@ -36,7 +28,7 @@ SizedSource::SizedSource(const std::filesystem::path& path, const std::optional<
     : source_(open_source(path)), first_(source_->next()), asked_(asked.has_value()) {
   if (!first_) throw IoError(path.string() + ": no frames in it");
   original_size_ = {first_->height(), first_->width()};
-  size_ = asked.value_or(FrameSize{nearest_multiple(first_->height()), nearest_multiple(first_->width())});
+  size_ = asked.value_or(FrameSize{nearest_whole_patches(first_->height()), nearest_whole_patches(first_->width())});
 }
 
 std::string SizedSource::notice() const {

@@ -4,6 +4,7 @@
 /// Everything but the backends that need a package of their own; those are included beside it, as
 /// <rvm/backend/onednn.hpp>.
 
+#include <rvm/backend/cpu.hpp>
 #include <rvm/backend/eigen.hpp>
 #include <rvm/core/version.hpp>
 #include <rvm/image/frame.hpp>
@@ -22,14 +23,14 @@
 
 namespace rvm {
 
-// Without a backend named, the portable one computes.
-template <Backend B = EigenCpu<float>>
+// Without a backend named, the fastest one computes that needs no package.
+template <Backend B = Cpu<float>>
 class Model;
-template <Backend B = EigenCpu<float>>
+template <Backend B = Cpu<float>>
 class Stream;
 // clang-format off
-Model(const Weights&) -> Model<EigenCpu<float>>;
-Model(const Weights&, const EigenCpu<float>::Options&) -> Model<EigenCpu<float>>;
+Model(const Weights&) -> Model<Cpu<float>>;
+Model(const Weights&, const Cpu<float>::Options&) -> Model<Cpu<float>>;
 // clang-format on
 
 }  // namespace rvm

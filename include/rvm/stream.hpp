@@ -11,6 +11,7 @@
 
 #include <rvm/features.hpp>
 #include <rvm/image/frame.hpp>
+#include <rvm/image/patches.hpp>
 #include <rvm/model/model.hpp>
 #include <rvm/saved_state.hpp>
 
@@ -194,12 +195,10 @@ class Stream {
   static const StreamOptions& checked(const StreamOptions& options) {
     const auto bad = [](std::size_t side) { return side == 0 || side % kPatchSize != 0; };
     if (bad(options.height) || bad(options.width)) {
-      const auto nearest = [](std::size_t side) {
-        return std::to_string(std::max(kPatchSize, (side + kPatchSize / 2) / kPatchSize * kPatchSize));
-      };
       throw FrameError("frames of " + size_text(options.height, options.width) +
                        " cannot be cut into patches of 16x16: crop them, or resize them (rvm::resize) to " +
-                       nearest(options.height) + "x" + nearest(options.width));
+                       std::to_string(nearest_whole_patches(options.height)) + "x" +
+                       std::to_string(nearest_whole_patches(options.width)));
     }
     if (options.batch == 0 || options.chunk == 0) throw ArgumentError("a stream's batch and chunk must be at least 1");
     return options;

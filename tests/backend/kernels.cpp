@@ -11,20 +11,13 @@
 #include <vector>
 
 #include "support/catch.hpp"
+#include "support/instruction_sets.hpp"
 #include "support/random.hpp"
 
 namespace {
 
 using rvm::bfloat16;
 using rvm::Isa;
-
-std::vector<Isa> available() {
-  std::vector<Isa> all;
-  for (const Isa isa : {Isa::kPortable, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Bf16}) {
-    if (isa <= rvm::best_isa()) all.push_back(isa);
-  }
-  return all;
-}
 
 double gelu(double x) {
   return 0.5 * x * (1 + std::tanh(0.79788456080286535588 * (x + 0.044715 * x * x * x)));
@@ -38,7 +31,7 @@ TEST_CASE("an instruction set has a name") {
 }
 
 TEST_CASE("GELU is accurate over its whole range, at every length") {
-  const Isa isa = GENERATE(from_range(available()));
+  const Isa isa = GENERATE(from_range(test::instruction_sets()));
   const auto& kernels = rvm::detail::cpu_kernels<float>(isa);
   std::vector<float> x;
   for (float v = -40; v <= 40; v += 0.003F) x.push_back(v);
@@ -63,7 +56,7 @@ TEST_CASE("GELU is accurate over its whole range, at every length") {
 }
 
 TEST_CASE("NaN stays NaN and infinity does not spread") {
-  const Isa isa = GENERATE(from_range(available()));
+  const Isa isa = GENERATE(from_range(test::instruction_sets()));
   const auto& kernels = rvm::detail::cpu_kernels<float>(isa);
   const float inf = std::numeric_limits<float>::infinity();
   std::vector<float> x(20, 1.0F);
@@ -83,7 +76,7 @@ TEST_CASE("NaN stays NaN and infinity does not spread") {
 }
 
 TEST_CASE("numbers are rounded to bfloat16 to nearest, ties to even, at every length") {
-  const Isa isa = GENERATE(from_range(available()));
+  const Isa isa = GENERATE(from_range(test::instruction_sets()));
   const auto& kernels = rvm::detail::cpu_kernels<bfloat16>(isa);
   std::vector<float> x;
   test::Random random(1);
@@ -95,7 +88,9 @@ TEST_CASE("numbers are rounded to bfloat16 to nearest, ties to even, at every le
     std::size_t wrong = 0;
     for (std::size_t i = 0; i < n; ++i) {
       const bool both_nan = std::isnan(x[i]) && std::isnan(static_cast<float>(y[i]));
-      wrong += !both_nan && y[i] != bfloat16(x[i]);
+      const bool flushed =
+          isa >= Isa::kAvx512Bf16 && std::fpclassify(x[i]) == FP_SUBNORMAL && static_cast<float>(y[i]) == 0.0F;
+      wrong += !both_nan && !flushed && y[i] != bfloat16(x[i]);
     }
     CHECK(wrong == 0);
     CHECK(y[n] == bfloat16(99.0F));
@@ -103,7 +98,7 @@ TEST_CASE("numbers are rounded to bfloat16 to nearest, ties to even, at every le
 }
 
 TEST_CASE("tokens become bytes and sums become numbers, at every length") {
-  const Isa isa = GENERATE(from_range(available()));
+  const Isa isa = GENERATE(from_range(test::instruction_sets()));
   const auto& kernels = rvm::detail::cpu_kernels<float>(isa);
   test::Random random(4);
   for (const int steps : {255, 127}) {
@@ -151,7 +146,7 @@ TEST_CASE("tokens become bytes and sums become numbers, at every length") {
 }
 
 TEST_CASE("layer norm of rows with a large mean, at every width") {
-  const Isa isa = GENERATE(from_range(available()));
+  const Isa isa = GENERATE(from_range(test::instruction_sets()));
   const auto& kernels = rvm::detail::cpu_kernels<float>(isa);
   test::Random random(2);
   for (std::size_t n = 1; n < 70; ++n) {
@@ -177,7 +172,7 @@ TEST_CASE("layer norm of rows with a large mean, at every width") {
 }
 
 TEST_CASE("attention of one head, at every number of queries and keys") {
-  const Isa isa = GENERATE(from_range(available()));
+  const Isa isa = GENERATE(from_range(test::instruction_sets()));
   const auto& kernels = rvm::detail::cpu_kernels<float>(isa);
   test::Random random(3);
   for (const std::size_t head_dim : {1U, 12U, 48U, 80U, 300U}) {

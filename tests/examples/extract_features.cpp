@@ -42,7 +42,6 @@ TEST_CASE("extract_features writes the authors' features") {
   CHECK(test::difference(features, clip.features) < 2e-5);
 }
 
-#ifdef RVM_PROGRAM_ONEDNN
 TEST_CASE("extract_features computes where and in what it is told") {
   const test::TempDir dir;
   const test::Clip clip("features_96x160.npz");
@@ -55,18 +54,17 @@ TEST_CASE("extract_features computes where and in what it is told") {
     return test::difference(rvm::load_npy<float>(dir / "out.npy"), clip.features);
   };
   const double eigen = error("--backend eigen");
-  const double onednn = error("--backend onednn");
-  const double reduced = error("--backend onednn --precision bf16");
-  const double bytes = error("--backend onednn --precision int8");
+  const double cpu = error("--backend cpu");
+  const double reduced = error("--backend cpu --precision bf16");
+  const double bytes = error("--backend cpu --precision int8");
   CHECK(bytes > reduced);
   CHECK(bytes < 0.5);
   CHECK(eigen < 2e-5);
-  CHECK(onednn < 2e-5);
-  CHECK(onednn != eigen);
+  CHECK(cpu < 2e-5);
+  CHECK(cpu != eigen);
   CHECK(reduced > 1e-3);
   CHECK(reduced < 5e-2);
 }
-#endif
 
 TEST_CASE("extract_features reads a video and resizes it as told") {
   const test::TempDir dir;
@@ -136,7 +134,7 @@ TEST_CASE("a wrong command line is exit code 2, and what the build lacks is name
   refuses("--backend tpu", "tpu");
   refuses("--backend cuda", "needs a build with CUDA");
   refuses("--precision fp8", "fp8 needs a backend that computes in it");
-  refuses("--backend eigen --precision bf16", "bf16 needs the backend onednn");
+  refuses("--backend eigen --precision bf16", "bf16 needs the backend cpu");
   refuses("--threads -1", "--threads");
   refuses("--unknown", "--unknown");
   CHECK(test::run_program(kProgram).exit_code == 2);

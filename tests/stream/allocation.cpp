@@ -32,7 +32,7 @@ TEST_CASE("the counter sees allocations") {
   CHECK(allocations_in([] { const rvm::Tensor<float> tensor({3}); }) == 1);
 }
 
-TEMPLATE_LIST_TEST_CASE("a warm stream allocates nothing", "", test::Backends) {
+TEMPLATE_LIST_TEST_CASE("a warm stream allocates nothing", "", test::AllBackends) {
   // Widths of the small published model, where blocking has something to block.
   const rvm::Model<TestType> model(rvm::random_weights({384, {1, 6, 64, 1536}, {1, 8, 48, 2048}, {}}), {.threads = 2});
   const std::size_t batch = GENERATE(1U, 2U);

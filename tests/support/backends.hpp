@@ -7,6 +7,7 @@
 #include <string>
 #include <tuple>
 
+#include <rvm/backend/cpu.hpp>
 #include <rvm/backend/eigen.hpp>
 #ifdef RVM_PROGRAM_ONEDNN
 #include <rvm/backend/onednn.hpp>
@@ -16,28 +17,28 @@
 
 namespace test {
 
-/// The backends that the typed tests run on: TEMPLATE_LIST_TEST_CASE("...", "", test::Backends).
+/// The backends that most typed tests run on: TEMPLATE_LIST_TEST_CASE("...", "", test::Backends).
+using Backends = std::tuple<rvm::EigenCpu<float>, rvm::Cpu<float>, rvm::Cpu<rvm::bfloat16>>;
+/// Every one: for the operations, the authors' clips and what a step allocates.
+using AllBackends = std::tuple<rvm::EigenCpu<float>, rvm::Cpu<float>, rvm::Cpu<rvm::bfloat16>, rvm::Cpu<std::int8_t>
 #ifdef RVM_PROGRAM_ONEDNN
-using Backends = std::tuple<rvm::EigenCpu<float>, rvm::OneDnn<float>, rvm::OneDnn<rvm::bfloat16>>;
-/// With the one that multiplies bytes.
-using AllBackends =
-    std::tuple<rvm::EigenCpu<float>, rvm::OneDnn<float>, rvm::OneDnn<rvm::bfloat16>, rvm::OneDnn<std::int8_t>>;
-#else
-using Backends = std::tuple<rvm::EigenCpu<float>>;
-using AllBackends = Backends;
+                               ,
+                               rvm::OneDnn<float>, rvm::OneDnn<rvm::bfloat16>, rvm::OneDnn<std::int8_t>
 #endif
+                               >;
 
 /// Whether a backend computes in float throughout.
 template <class B>
 inline constexpr bool kExact = std::same_as<typename B::Element, float>;
 
 /// Whether a backend multiplies bytes.
-#ifdef RVM_PROGRAM_ONEDNN
-template <class B>
-inline constexpr bool kBytes = std::same_as<B, rvm::OneDnn<std::int8_t>>;
-#else
 template <class B>
 inline constexpr bool kBytes = false;
+template <>
+inline constexpr bool kBytes<rvm::Cpu<std::int8_t>> = true;
+#ifdef RVM_PROGRAM_ONEDNN
+template <>
+inline constexpr bool kBytes<rvm::OneDnn<std::int8_t>> = true;
 #endif
 
 /// How far numbers are off: the largest absolute difference, or, where products read less than float, the root mean

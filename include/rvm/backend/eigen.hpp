@@ -12,9 +12,9 @@
 #include <rvm/backend/concept.hpp>
 #include <rvm/backend/detail/eigen_product.hpp>
 #include <rvm/backend/host_buffer.hpp>
+#include <rvm/backend/host_executor.hpp>
 #include <rvm/core/detail/partition.hpp>
 #include <rvm/core/thread_team.hpp>
-#include <rvm/image/patches.hpp>
 
 namespace rvm {
 
@@ -45,11 +45,7 @@ struct EigenCpu {
 
     Dense pack(DenseWeights weights) const { return weights; }
     Norm pack(NormWeights weights) const { return weights; }
-    Buffer<float> upload(std::span<const float> values) const {
-      Buffer<float> buffer(*this, values.size());
-      std::copy(values.begin(), values.end(), buffer.data());
-      return buffer;
-    }
+    Buffer<float> upload(std::span<const float> values) const { return detail::upload(*this, values); }
     ThreadTeam& team() const noexcept { return *team_; }
 
    private:
@@ -61,28 +57,11 @@ struct EigenCpu {
 
 /// The operations of concept.hpp, cut into parts for the device's threads.
 template <class T>
-class EigenCpu<T>::Executor {
+class EigenCpu<T>::Executor : public detail::HostExecutor {
  public:
-  explicit Executor(const Device& device) : team_(&device.team()) {}
+  explicit Executor(const Device& device) : HostExecutor(device.team()) {}
 
-  void write(std::span<const float> values, float* to) const { std::copy(values.begin(), values.end(), to); }
-  void read(const float* from, std::span<float> values) const { std::copy_n(from, values.size(), values.begin()); }
-  void copy(const float* from, float* to, std::size_t n) const { std::copy_n(from, n, to); }
-  void zero(float* to, std::size_t n) const { std::fill_n(to, n, 0.0F); }
-
-  void patches(std::span<const FrameView> frames, MatrixView<float> out) {
-    const std::size_t h = frames[0].height() / kPatchSize;
-    const std::size_t w = frames[0].width() / kPatchSize;
-    const std::size_t tokens = 1 + h * w;
-    team_->run(frames.size() * h, [&](std::size_t part, std::size_t) noexcept {
-      const std::size_t frame = part / h;
-      const std::size_t py = part % h;
-      if (py == 0) std::fill_n(out.row(frame * tokens), kPatchValues, 0.0F);
-      for (std::size_t px = 0; px < w; ++px) {
-        extract_patch(frames[frame], py, px, out.row(frame * tokens + 1 + py * w + px));
-      }
-    });
-  }
+  void patches(std::span<const FrameView> frames, MatrixView<float> out) const { cut_patches(frames, out); }
 
   void dense(MatrixView<const float> x, const Dense& w, MatrixView<float> y,
              Activation activation = Activation::kNone) {
@@ -106,10 +85,10 @@ class EigenCpu<T>::Executor {
     // thread.
     const std::size_t stride = (shape.keys + kAlignedFloats - 1) / kAlignedFloats * kAlignedFloats;
     const std::size_t scores_per_thread = blocks.size * stride;
-    if (const std::size_t needed = team_->size() * scores_per_thread; scores_.size() < needed) {
+    if (const std::size_t needed = team().size() * scores_per_thread; scores_.size() < needed) {
       scores_ = Tensor<float>({needed});
     }
-    team_->run(shape.batch * shape.heads * blocks.count(), [&](std::size_t part, std::size_t thread) noexcept {
+    team().run(shape.batch * shape.heads * blocks.count(), [&](std::size_t part, std::size_t thread) noexcept {
       const std::size_t block = part % blocks.count();
       const std::size_t column = part / blocks.count() % shape.heads * shape.head_dim;
       const std::size_t group = part / blocks.count() / shape.heads;
@@ -145,23 +124,14 @@ class EigenCpu<T>::Executor {
 
  private:
   static constexpr std::size_t kQueryBlock = 64;
-  static constexpr std::size_t kRowBlock = 32;
   static constexpr std::size_t kAlignedFloats = Tensor<float>::kAlignment / sizeof(float);
-
-  template <class Body>
-  void for_rows(std::size_t rows, const Body& body) const {
-    const detail::Partition blocks(rows, kRowBlock, 1);
-    team_->run(blocks.count(), [&](std::size_t block, std::size_t) noexcept {
-      for (std::size_t i = 0; i < blocks.length(block); ++i) body(blocks.first(block) + i);
-    });
-  }
 
   void multiply(MatrixView<const float> x, const Dense& w, MatrixView<float> y, detail::Accumulate accumulate,
                 Activation activation) const {
     const detail::Partition rows(y.rows, detail::kProductRows, 1);
     const detail::Partition cols(y.cols, detail::kProductCols, 16);
     const MatrixView<const float> kernel(w.kernel.data(), x.cols, y.cols);
-    team_->run(rows.count() * cols.count(), [&](std::size_t part, std::size_t) noexcept {
+    team().run(rows.count() * cols.count(), [&](std::size_t part, std::size_t) noexcept {
       const std::size_t row_part = part % rows.count();
       const std::size_t col_part = part / rows.count();
       const std::size_t first_col = cols.first(col_part);
@@ -214,7 +184,6 @@ class EigenCpu<T>::Executor {
     }
   }
 
-  ThreadTeam* team_;
   Tensor<float> scores_;  // [threads, query block, keys]
 };
 

@@ -1,7 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
-#include <cstdint>
+#include <span>
 
 #include <rvm/core/tensor.hpp>
 
@@ -23,5 +24,17 @@ class HostBuffer {
  private:
   Tensor<T> values_;
 };
+
+namespace detail {
+
+/// A buffer that holds `values`. Throws std::bad_alloc.
+template <class Device>
+HostBuffer<float> upload(const Device& device, std::span<const float> values) {
+  HostBuffer<float> buffer(device, values.size());
+  std::copy(values.begin(), values.end(), buffer.data());
+  return buffer;
+}
+
+}  // namespace detail
 
 }  // namespace rvm

@@ -89,11 +89,7 @@ struct OneDnn {
       }
     }
     Norm pack(NormWeights weights) const { return weights; }
-    Buffer<float> upload(std::span<const float> values) const {
-      Buffer<float> buffer(*this, values.size());
-      std::copy(values.begin(), values.end(), buffer.data());
-      return buffer;
-    }
+    Buffer<float> upload(std::span<const float> values) const { return detail::upload(*this, values); }
 
     /// What computes, in a line for the user: library and instruction set, and notice().
     std::string description() const {

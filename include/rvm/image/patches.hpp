@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 
 #include <rvm/image/frame.hpp>
@@ -9,6 +10,11 @@ namespace rvm {
 /// Side of a patch in pixels, and the numbers in one patch (16 rows, 16 columns, 3 channels).
 inline constexpr std::size_t kPatchSize = 16;
 inline constexpr std::size_t kPatchValues = kPatchSize * kPatchSize * 3;
+
+/// The side nearest to `side` that patches divide, at least one patch.
+constexpr std::size_t nearest_whole_patches(std::size_t side) noexcept {
+  return std::max(kPatchSize, (side + kPatchSize / 2) / kPatchSize * kPatchSize);
+}
 
 namespace detail {
 

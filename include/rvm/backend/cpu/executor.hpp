@@ -1,51 +1,29 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <concepts>
 #include <cstddef>
 #include <span>
 
 #include <rvm/backend/concept.hpp>
 #include <rvm/backend/cpu/kernels.hpp>
+#include <rvm/backend/host_executor.hpp>
 #include <rvm/core/detail/partition.hpp>
 #include <rvm/core/tensor.hpp>
 #include <rvm/core/thread_team.hpp>
-#include <rvm/image/patches.hpp>
 
 namespace rvm::detail {
 
 /// The operations of concept.hpp but for the dense layers, on the host, with the vector unit that is there: the base of
 /// the executors of the CPU backends. Cut into parts for a thread team; results do not depend on its size.
 template <class Element>
-class CpuExecutor {
+class CpuExecutor : public HostExecutor {
  public:
-  CpuExecutor(ThreadTeam& team, Isa isa) : team_(&team), kernels_(&cpu_kernels<Element>(isa)) {}
-
-  void write(std::span<const float> values, float* to) const { std::copy(values.begin(), values.end(), to); }
-  void read(const float* from, std::span<float> values) const { std::copy_n(from, values.size(), values.begin()); }
-  void copy(const float* from, float* to, std::size_t n) const { std::copy_n(from, n, to); }
-  void zero(float* to, std::size_t n) const { std::fill_n(to, n, 0.0F); }
+  CpuExecutor(ThreadTeam& team, Isa isa) : HostExecutor(team), kernels_(&cpu_kernels<Element>(isa)) {}
 
   void patches(std::span<const FrameView> frames, MatrixView<Element> out) const {
-    const std::size_t h = frames[0].height() / kPatchSize;
-    const std::size_t w = frames[0].width() / kPatchSize;
-    const std::size_t tokens = 1 + h * w;
-    team_->run(frames.size() * h, [&](std::size_t part, std::size_t) noexcept {
-      const std::size_t frame = part / h;
-      const std::size_t py = part % h;
-      if (py == 0) std::fill_n(out.row(frame * tokens), kPatchValues, Element(0.0F));
-      for (std::size_t px = 0; px < w; ++px) {
-        Element* const row = out.row(frame * tokens + 1 + py * w + px);
-        if constexpr (std::same_as<Element, float>) {
-          extract_patch(frames[frame], py, px, row);
-        } else {
-          std::array<float, kPatchValues> patch;
-          extract_patch(frames[frame], py, px, patch.data());
-          kernels_->convert(patch.data(), nullptr, kPatchValues, row);
-        }
-      }
-    });
+    cut_patches(frames, out,
+                [&](const float* patch, Element* row) { kernels_->convert(patch, nullptr, kPatchValues, row); });
   }
 
   template <class Out>
@@ -63,14 +41,14 @@ class CpuExecutor {
     const std::size_t values_size = kernels_->packed_values(shape.keys, shape.head_dim);
     const std::size_t scratch_size = kernels_->attention_scratch(shape.keys, shape.head_dim);
     const std::size_t per_thread = round_up(keys_size + values_size + scratch_size);
-    if (scratch_.size() < team_->size() * per_thread) scratch_ = Tensor<float>({team_->size() * per_thread});
+    if (scratch_.size() < team().size() * per_thread) scratch_ = Tensor<float>({team().size() * per_thread});
     // A part is one head of one group; its queries are split too where there are fewer heads than threads to feed. Each
     // part packs the head's keys and values for itself, into memory that stays in its core's cache.
     const std::size_t heads = shape.batch * shape.heads;
-    const std::size_t wanted = heads % team_->size() == 0 ? 1 : (4 * team_->size() + heads - 1) / heads;
+    const std::size_t wanted = heads % team().size() == 0 ? 1 : (4 * team().size() + heads - 1) / heads;
     const std::size_t largest = std::max(round_to_rows(shape.queries / wanted), kAttentionRows);
     const Partition blocks(shape.queries, std::min(largest, shape.queries), kAttentionRows);
-    team_->run(heads * blocks.count(), [&](std::size_t part, std::size_t thread) noexcept {
+    team().run(heads * blocks.count(), [&](std::size_t part, std::size_t thread) noexcept {
       const std::size_t block = part % blocks.count();
       const std::size_t column = part / blocks.count() % shape.heads * shape.head_dim;
       const std::size_t group = part / blocks.count() / shape.heads;
@@ -88,7 +66,7 @@ class CpuExecutor {
   void reset_gate(MatrixView<const float> input_part, MatrixView<const float> state_part, MatrixView<const float> state,
                   const NormWeights& norm, MatrixView<Element> out) {
     const std::size_t per_thread = round_up(state.cols);
-    if (rows_.size() < team_->size() * per_thread) rows_ = Tensor<float>({team_->size() * per_thread});
+    if (rows_.size() < team().size() * per_thread) rows_ = Tensor<float>({team().size() * per_thread});
     for_rows(state.rows, [&](std::size_t row, std::size_t thread) noexcept {
       float* const normed = rows_.data() + thread * per_thread;
       normalize(state.row(row), norm, normed);
@@ -106,25 +84,7 @@ class CpuExecutor {
   }
 
  protected:
-  ThreadTeam& team() const noexcept { return *team_; }
   const CpuKernels<Element>& kernels() const noexcept { return *kernels_; }
-
-  /// body(row) or body(row, thread) for every row.
-  template <class Body>
-  void for_rows(std::size_t rows, const Body& body) const {
-    constexpr std::size_t kRowBlock = 16;
-    const Partition blocks(rows, kRowBlock, 1);
-    team_->run(blocks.count(), [&](std::size_t block, std::size_t thread) noexcept {
-      for (std::size_t i = 0; i < blocks.length(block); ++i) {
-        if constexpr (std::invocable<const Body&, std::size_t, std::size_t>) {
-          body(blocks.first(block) + i, thread);
-        } else {
-          static_cast<void>(thread);
-          body(blocks.first(block) + i);
-        }
-      }
-    });
-  }
 
  private:
   // Whole cache lines, so that threads do not share one.
@@ -143,7 +103,6 @@ class CpuExecutor {
     }
   }
 
-  ThreadTeam* team_;
   const CpuKernels<Element>* kernels_;
   Tensor<float> scratch_;  // [threads, packed keys and values and scores of one head]
   Tensor<float> rows_;     // [threads, one row]

@@ -10,6 +10,7 @@ enum class Isa : std::uint8_t {
   kPortable,    // what every processor of the family has
   kAvx2,        // AVX2 and FMA
   kAvx512,      // AVX-512 F, BW, DQ and VL
+  kAvx512Vnni,  // and byte dot products
   kAvx512Bf16,  // and bfloat16 dot products
 };
 
@@ -19,6 +20,7 @@ constexpr std::string_view name_of(Isa isa) noexcept {
     case Isa::kPortable: return "portable";
     case Isa::kAvx2: return "AVX2";
     case Isa::kAvx512: return "AVX-512";
+    case Isa::kAvx512Vnni: return "AVX-512 with byte dot products";
     case Isa::kAvx512Bf16: return "AVX-512 with bfloat16";
   }
   return "unknown";
@@ -29,7 +31,8 @@ inline Isa best_isa() noexcept {
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma")) {
-    return __builtin_cpu_supports("avx512bf16") ? Isa::kAvx512Bf16 : Isa::kAvx512;
+    if (!__builtin_cpu_supports("avx512vnni")) return Isa::kAvx512;
+    return __builtin_cpu_supports("avx512bf16") ? Isa::kAvx512Bf16 : Isa::kAvx512Vnni;
   }
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return Isa::kAvx2;
 #endif

@@ -15,6 +15,7 @@
 #endif
 
 #include <rvm/backend/cpu/isa.hpp>
+#include <rvm/backend/cpu/product.hpp>
 #include <rvm/core/dtype.hpp>
 #include <rvm/core/matrix.hpp>
 
@@ -29,12 +30,6 @@ struct AttentionBlock {
   std::size_t key_count = 0;
   MatrixView<Element> out;  // [queries, head_dim]
   float* scratch;           // kernels' attention_scratch(key_count, head_dim) floats
-};
-
-/// What bytes stand for: (byte - zero) * scale.
-struct ByteScale {
-  float scale = 0.0F;
-  std::int32_t zero = 0;
 };
 
 /// Everything in a step that is not a dense layer, for one row or one block: as fast as a vector unit allows. `Element`
@@ -77,7 +72,17 @@ inline constexpr std::size_t kAttentionRows = 6;
 
 }  // namespace rvm::detail
 
-// The same code once for every instruction set, each in a namespace of its own: kernels.inl.hpp.
+// The same code once for every instruction set, each in a namespace of its own.
+#define RVM_INLINE [[gnu::always_inline]] inline
+#define RVM_PRAGMA(...) _Pragma(#__VA_ARGS__)
+#if defined(__clang__)
+#define RVM_TARGET_BEGIN(isa) RVM_PRAGMA(clang attribute push(__attribute__((target(isa))), apply_to = function))
+#define RVM_TARGET_END RVM_PRAGMA(clang attribute pop)
+#else
+#define RVM_TARGET_BEGIN(isa) RVM_PRAGMA(GCC push_options) RVM_PRAGMA(GCC target(isa))
+#define RVM_TARGET_END RVM_PRAGMA(GCC pop_options)
+#endif
+
 #define RVM_SIMD_NAMESPACE portable
 #define RVM_SIMD_BYTES 16
 #include <rvm/backend/cpu/detail/kernels.inl.hpp>
@@ -87,59 +92,41 @@ inline constexpr std::size_t kAttentionRows = 6;
 #if defined(__x86_64__)
 #define RVM_SIMD_NAMESPACE avx2
 #define RVM_SIMD_BYTES 32
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-#endif
+RVM_TARGET_BEGIN("avx2,fma")
 #include <rvm/backend/cpu/detail/kernels.inl.hpp>
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
+RVM_TARGET_END
 #undef RVM_SIMD_NAMESPACE
 #undef RVM_SIMD_BYTES
 
-#define RVM_SIMD_NAMESPACE avx512
 #define RVM_SIMD_BYTES 64
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"))), \
-                             apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")
-#endif
+#define RVM_SIMD_NAMESPACE avx512
+RVM_TARGET_BEGIN("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")
 #include <rvm/backend/cpu/detail/kernels.inl.hpp>
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
+RVM_TARGET_END
 #undef RVM_SIMD_NAMESPACE
-#undef RVM_SIMD_BYTES
+
+#define RVM_SIMD_NAMESPACE avx512_vnni
+#define RVM_SIMD_VNNI
+RVM_TARGET_BEGIN("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma")
+#include <rvm/backend/cpu/detail/kernels.inl.hpp>
+RVM_TARGET_END
+#undef RVM_SIMD_NAMESPACE
 
 #define RVM_SIMD_NAMESPACE avx512_bf16
-#define RVM_SIMD_BYTES 64
 #define RVM_SIMD_BF16
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma"))), \
-                             apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma")
-#endif
+RVM_TARGET_BEGIN("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512bf16,avx2,fma")
 #include <rvm/backend/cpu/detail/kernels.inl.hpp>
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
-#undef RVM_SIMD_BF16
+RVM_TARGET_END
 #undef RVM_SIMD_NAMESPACE
+#undef RVM_SIMD_BF16
+#undef RVM_SIMD_VNNI
 #undef RVM_SIMD_BYTES
 #endif
+
+#undef RVM_INLINE
+#undef RVM_PRAGMA
+#undef RVM_TARGET_BEGIN
+#undef RVM_TARGET_END
 
 namespace rvm::detail {
 
@@ -154,6 +141,20 @@ const CpuKernels<Element>& cpu_kernels(Isa isa) noexcept {
   static_cast<void>(isa);
 #endif
   return portable::kKernels<Element>;
+}
+
+/// The products with packed weights for an instruction set that this processor has.
+template <class Weight>
+const ProductKernels<Weight>& cpu_products(Isa isa) noexcept {
+#if defined(__x86_64__)
+  if (isa >= Isa::kAvx512Bf16) return avx512_bf16::kProducts<Weight>;
+  if (isa >= Isa::kAvx512Vnni) return avx512_vnni::kProducts<Weight>;
+  if (isa >= Isa::kAvx512) return avx512::kProducts<Weight>;
+  if (isa >= Isa::kAvx2) return avx2::kProducts<Weight>;
+#else
+  static_cast<void>(isa);
+#endif
+  return portable::kProducts<Weight>;
 }
 
 }  // namespace rvm::detail

@@ -1,0 +1,119 @@
+// No #pragma once: part of kernels.inl.hpp. Attention of one head.
+
+template <class Dot>
+std::size_t packed_keys_size(std::size_t key_count, std::size_t head_dim) {
+  return whole_vectors(key_count) * slots<Dot>(head_dim);
+}
+template <class Dot>
+std::size_t packed_values_size(std::size_t key_count, std::size_t head_dim) {
+  return slots<Dot>(key_count) * whole_vectors(head_dim);
+}
+// Scores, queries and sums of kAttentionRows rows.
+template <class Dot>
+std::size_t scratch_size(std::size_t key_count, std::size_t head_dim) {
+  return kAttentionRows * (whole_vectors(key_count) + slots<Dot>(head_dim) + whole_vectors(head_dim));
+}
+
+RVM_INLINE void store_slot(float* p, std::uint32_t bits) {
+  std::memcpy(p, &bits, sizeof(bits));
+}
+
+// A vector of keys at a time: their rows are read side by side, and what is written is whole.
+template <class Dot, class Element>
+void pack_keys(MatrixView<const Element> keys, float* packed) {
+  const std::size_t stride = whole_vectors(keys.rows);
+  for (std::size_t j = 0; j < stride; j += kLanes) {
+    const std::size_t count = keys.rows - j < kLanes ? keys.rows - j : kLanes;
+    for (std::size_t k = 0; k < slots<Dot>(keys.cols); ++k) {
+      const std::size_t d = k * Dot::kNumbers;
+      std::uint32_t lanes[kLanes] = {};
+      for (std::size_t i = 0; i < count; ++i) {
+        const Element* const key = keys.row(j + i);
+        lanes[i] = Dot::slot(key[d], d + 1 < keys.cols ? key[d + 1] : Element{});
+      }
+      std::memcpy(packed + k * stride + j, lanes, sizeof(lanes));
+    }
+  }
+}
+
+template <class Dot, class Element>
+void pack_values(MatrixView<const Element> values, float* packed) {
+  const std::size_t stride = whole_vectors(values.cols);
+  for (std::size_t j = 0; j < values.rows; j += Dot::kNumbers, packed += stride) {
+    const Element* const value = values.row(j);
+    const Element* const next = j + 1 < values.rows ? values.row(j + 1) : nullptr;
+    for (std::size_t d = 0; d < values.cols; ++d) {
+      store_slot(packed + d, Dot::slot(value[d], next == nullptr ? Element{} : next[d]));
+    }
+    std::fill(packed + values.cols, packed + stride, 0.0F);
+  }
+}
+
+template <class Dot, std::size_t kRows, class Element>
+void attend_rows(const AttentionBlock<Element>& block, std::size_t first) {
+  const std::size_t head_dim = block.queries.cols;
+  const std::size_t query_slots = slots<Dot>(head_dim);
+  const std::size_t key_stride = whole_vectors(block.key_count);
+  const std::size_t value_stride = whole_vectors(head_dim);
+  float* const scores = block.scratch;
+  float* const copies = scores + kRows * key_stride;
+  float* const sums = copies + kRows * query_slots;
+  const void* queries = block.queries.row(first);
+  std::size_t query_stride = block.queries.stride / Dot::kNumbers;
+  if (sizeof(Element) * Dot::kNumbers != sizeof(float) || head_dim % Dot::kNumbers != 0 ||
+      block.queries.stride % Dot::kNumbers != 0) {
+    for (std::size_t r = 0; r < kRows; ++r) {
+      const Element* const query = block.queries.row(first + r);
+      for (std::size_t k = 0; k < query_slots; ++k) {
+        const std::size_t d = k * Dot::kNumbers;
+        store_slot(copies + r * query_slots + k, Dot::slot(query[d], d + 1 < head_dim ? query[d + 1] : Element{}));
+      }
+    }
+    queries = copies;
+    query_stride = query_slots;
+  }
+  multiply_rows<Dot, kRows>(queries, query_stride, block.keys, key_stride, query_slots, key_stride, scores, key_stride);
+  constexpr float kLog2E = 1.44269504088896341F;
+  const float scale = kLog2E / std::sqrt(static_cast<float>(head_dim));
+  float inverse[kRows];
+  for (std::size_t r = 0; r < kRows; ++r) {
+    float* const row = scores + r * key_stride;
+    for (std::size_t j = block.key_count; j < key_stride; ++j) row[j] = row[0];  // changes no maximum
+    F most = load(row);
+    for (std::size_t j = kLanes; j < key_stride; j += kLanes) most = larger(most, load(row + j));
+    const float shift = largest(most);
+    F total{};
+    std::size_t j = 0;
+    for (; j + kLanes <= block.key_count; j += kLanes) {
+      total += Dot::store_weights(row, j, exp2_of_negative((load(row + j) - shift) * scale));
+    }
+    if (j < block.key_count) {
+      float last[kLanes];
+      store(last, Dot::store_weights(row, j, exp2_of_negative((load(row + j) - shift) * scale)));
+      total += load_part(last, block.key_count - j);
+    }
+    inverse[r] = 1.0F / sum(total);
+  }
+  multiply_rows<Dot, kRows>(scores, key_stride, block.values, value_stride, slots<Dot>(block.key_count), value_stride,
+                            sums, value_stride);
+  for (std::size_t r = 0; r < kRows; ++r) {
+    const float factor = inverse[r];
+    map(
+        head_dim,
+        block.out.row(first + r), [=](F & out, const F& v) __attribute__((always_inline)) { out = v * factor; },
+        static_cast<const float*>(sums + r * value_stride));
+  }
+}
+
+template <class Dot, class Element>
+void attend(const AttentionBlock<Element>& block) {
+  const std::size_t rows = block.queries.rows;
+  if (rows < kAttentionRows) {
+    for (std::size_t first = 0; first < rows; ++first) attend_rows<Dot, 1>(block, first);
+    return;
+  }
+  // The last rows overlap with those before and come out the same: better than one by one.
+  for (std::size_t first = 0; first < rows; first += kAttentionRows) {
+    attend_rows<Dot, kAttentionRows>(block, first + kAttentionRows <= rows ? first : rows - kAttentionRows);
+  }
+}

@@ -1,0 +1,132 @@
+// No #pragma once: part of kernels.inl.hpp. A block of rows times one panel of packed weights.
+
+// The sums of some rows with a part of the panel's depth: sums[i] (+)= x[i] * panel.
+template <class Dot, bool kContinue>
+RVM_INLINE void sum_rows(std::size_t rows, const void* x, std::size_t x_stride, const float* panel, std::size_t depth,
+                         float* sums) {
+  const auto some = [&]<std::size_t kRows>(std::integral_constant<std::size_t, kRows>) __attribute__((always_inline)) {
+    multiply_rows<Dot, kRows, kContinue>(x, x_stride, panel, kPanelCols, depth, kPanelCols, sums, kPanelCols);
+  };
+  switch (rows) {
+    case 6: some(std::integral_constant<std::size_t, 6>()); break;
+    case 5: some(std::integral_constant<std::size_t, 5>()); break;
+    case 4: some(std::integral_constant<std::size_t, 4>()); break;
+    case 3: some(std::integral_constant<std::size_t, 3>()); break;
+    case 2: some(std::integral_constant<std::size_t, 2>()); break;
+    default: some(std::integral_constant<std::size_t, 1>()); break;
+  }
+}
+
+// One vector of sums as numbers, with the layer's bias: of row i, from column c on.
+template <class Weight>
+RVM_INLINE F finished(const PanelProduct<Weight>& p, std::size_t i, std::size_t c, const float* sums) {
+  F v = load(sums + c);
+  if constexpr (std::same_as<Weight, std::int8_t>) {
+    const ByteScale scale = p.row_scales[i];
+    v = __builtin_convertvector(bits_of(v), F) - load(p.column_sums + c) * static_cast<float>(scale.zero);
+    v *= load(p.column_scales + c) * scale.scale;
+  }
+  return v + load(p.bias + c);
+}
+
+// f(number, column, count) for all vectors of a row.
+template <class Weight, class Function>
+RVM_INLINE void finish_row(const PanelProduct<Weight>& p, std::size_t i, const float* sums, const Function& f) {
+  std::size_t c = 0;
+  for (; c + kLanes <= p.cols; c += kLanes) f(finished(p, i, c, sums), c, kLanes);
+  if (c < p.cols) f(finished(p, i, c, sums), c, p.cols - c);
+}
+
+template <class Out>
+RVM_INLINE void store_some(Out* to, const F& v, std::size_t count) {
+  if (count == kLanes) {
+    store(to, v);
+  } else {
+    store_part(to, v, count);
+  }
+}
+
+// What follows the sums of some rows, while they are in the first cache.
+template <class Weight>
+void finish_rows(const PanelProduct<Weight>& p, std::size_t row, std::size_t rows, const float* sums) {
+  for (std::size_t i = row; i < row + rows; ++i, sums += kPanelCols) {
+    switch (p.finish) {
+      case Finish::kStore:
+        finish_row(
+            p, i, sums, [to = p.y.row(i)](const F& v, std::size_t c, std::size_t count) __attribute__((always_inline)) {
+              store_some(to + c, v, count);
+            });
+        break;
+      case Finish::kGelu:
+        finish_row(
+            p, i, sums, [to = p.y.row(i)](const F& v, std::size_t c, std::size_t count) __attribute__((always_inline)) {
+              store_some(to + c, gelu(v), count);
+            });
+        break;
+      case Finish::kStoreWide:
+        finish_row(
+            p, i,
+            sums, [to = p.wide.row(i)](const F& v, std::size_t c, std::size_t count) __attribute__((always_inline)) {
+              store_some(to + c, v, count);
+            });
+        break;
+      case Finish::kAddWide:
+        finish_row(
+            p, i,
+            sums, [to = p.wide.row(i)](const F& v, std::size_t c, std::size_t count) __attribute__((always_inline)) {
+              store_some(to + c, v + (count == kLanes ? load(to + c) : load_part(to + c, count)), count);
+            });
+        break;
+    }
+  }
+}
+
+// Rows are cut into tiles of 6, or of 5 so that no tile is much smaller: a tile's sums stay in registers, and each
+// vector of the panel that is read serves all of them.
+template <class Dot, class Weight>
+void multiply_panel(const PanelProduct<Weight>& p, float* sums) {
+  constexpr std::size_t kTile = 6;
+  constexpr std::size_t kDepth = 1024;  // slots of the panel that stay in the second cache while rows go by
+  const std::size_t depth = slots<Dot>(p.x.cols);
+  const std::size_t stride = p.x.stride / Dot::kNumbers;
+  const std::size_t tiles = (p.x.rows + kTile - 1) / kTile;
+  const auto first_row = [&](std::size_t tile) { return tile * p.x.rows / tiles; };
+  const float* const panel = reinterpret_cast<const float*>(p.panel);
+  for (std::size_t k = 0; k < depth; k += kDepth) {
+    const std::size_t length = depth - k < kDepth ? depth - k : kDepth;
+    for (std::size_t tile = 0; tile < tiles; ++tile) {
+      const std::size_t row = first_row(tile);
+      const std::size_t rows = first_row(tile + 1) - row;
+      const auto* const x = p.x.row(row) + k * Dot::kNumbers;
+      float* const tile_sums = depth <= kDepth ? sums : sums + row * kPanelCols;
+      if (k == 0) {
+        sum_rows<Dot, false>(rows, x, stride, panel, length, tile_sums);
+      } else {
+        sum_rows<Dot, true>(rows, x, stride, panel + k * kPanelCols, length, tile_sums);
+      }
+      if (k + length == depth) finish_rows(p, row, rows, tile_sums);
+    }
+  }
+}
+
+template <class Weight>
+struct DotOf;
+template <>
+struct DotOf<float> {
+  using Type = FloatDot<float>;
+  static constexpr int kSteps = 0;
+};
+template <>
+struct DotOf<bfloat16> {
+  using Type = PairDot;
+  static constexpr int kSteps = 0;
+};
+template <>
+struct DotOf<std::int8_t> {
+  using Type = ByteDot;
+  static constexpr int kSteps = ByteDot::kSteps;
+};
+
+template <class Weight>
+inline constexpr ProductKernels<Weight> kProducts = {&multiply_panel<typename DotOf<Weight>::Type, Weight>, kPanelCols,
+                                                     DotOf<Weight>::Type::kNumbers, DotOf<Weight>::kSteps};

@@ -1,0 +1,163 @@
+// No #pragma once: part of kernels.inl.hpp. Vectors of floats, and functions of them.
+
+inline constexpr std::size_t kLanes = RVM_SIMD_BYTES / sizeof(float);
+// Columns of a panel of packed weights.
+inline constexpr std::size_t kPanelCols = (RVM_SIMD_BYTES == 64 ? 4 : 2) * kLanes;
+
+using F [[gnu::vector_size(RVM_SIMD_BYTES)]] = float;
+using I [[gnu::vector_size(RVM_SIMD_BYTES)]] = std::int32_t;
+using H [[gnu::vector_size(RVM_SIMD_BYTES / 2)]] = std::uint16_t;
+using B [[gnu::vector_size(RVM_SIMD_BYTES / 4)]] = std::uint8_t;
+
+RVM_INLINE constexpr std::size_t whole_vectors(std::size_t n) {
+  return (n + kLanes - 1) / kLanes * kLanes;
+}
+
+RVM_INLINE F fill(float value) {
+  return F{} + value;
+}
+
+RVM_INLINE F load(const float* p) {
+  F v;
+  std::memcpy(&v, p, sizeof(v));
+  return v;
+}
+RVM_INLINE F load(const bfloat16* p) {
+  H half;
+  std::memcpy(&half, p, sizeof(half));
+  const I wide = __builtin_convertvector(half, I) << 16;
+  F v;
+  std::memcpy(&v, &wide, sizeof(v));
+  return v;
+}
+RVM_INLINE void store(float* p, F v) {
+  std::memcpy(p, &v, sizeof(v));
+}
+#ifdef RVM_SIMD_BF16
+// Denormal numbers become zero here.
+RVM_INLINE void store(bfloat16* p, F v) {
+  const __m256bh half = _mm512_cvtneps_pbh(reinterpret_cast<__m512>(v));
+  std::memcpy(static_cast<void*>(p), &half, sizeof(half));
+}
+#else
+RVM_INLINE void store(bfloat16* p, F v) {
+  I bits;
+  std::memcpy(&bits, &v, sizeof(v));
+  // To nearest, ties to even; a NaN keeps a bit of its own.
+  const I rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+  const I quiet = ((bits >> 16) & 0xffff) | 0x40;
+  const I out = v == v ? rounded : quiet;
+  const H half = __builtin_convertvector(out, H);
+  std::memcpy(static_cast<void*>(p), &half, sizeof(half));
+}
+#endif
+
+// The first `count` lanes, the rest zero.
+template <class T>
+RVM_INLINE F load_part(const T* p, std::size_t count) {
+  T lanes[kLanes] = {};
+  std::memcpy(static_cast<void*>(lanes), p, count * sizeof(T));
+  return load(lanes);
+}
+template <class T>
+RVM_INLINE void store_part(T* p, F v, std::size_t count) {
+  T lanes[kLanes];
+  store(lanes, v);
+  std::memcpy(static_cast<void*>(p), lanes, count * sizeof(T));
+}
+
+RVM_INLINE float sum(F v) {
+  float lanes[kLanes];
+  store(lanes, v);
+  for (std::size_t width = kLanes / 2; width > 0; width /= 2) {
+    for (std::size_t i = 0; i < width; ++i) lanes[i] += lanes[i + width];
+  }
+  return lanes[0];
+}
+RVM_INLINE F larger(F a, F b) {
+  return a > b ? a : b;
+}
+RVM_INLINE float largest(F v) {
+  float lanes[kLanes];
+  store(lanes, v);
+  for (std::size_t i = 1; i < kLanes; ++i) lanes[0] = lanes[i] > lanes[0] ? lanes[i] : lanes[0];
+  return lanes[0];
+}
+
+// e^x to 1 unit in the last place or so; 0 below -87, e^88 above 88. NaN stays NaN.
+RVM_INLINE F exp(F x) {
+  const F low = fill(-87.3F);
+  const F high = fill(88.0F);
+  F clamped = x < low ? low : x;
+  clamped = clamped > high ? high : clamped;
+  constexpr float kRound = 12582912.0F;  // 1.5 * 2^23: adding it rounds to a whole number
+  const F shifted = clamped * 1.44269504088896341F + kRound;
+  const F n = shifted - kRound;
+  const F r = (clamped - n * 0.693359375F) + n * 2.12194440e-4F;
+  F p = fill(1.9875691500e-4F);
+  p = p * r + 1.3981999507e-3F;
+  p = p * r + 8.3334519073e-3F;
+  p = p * r + 4.1665795894e-2F;
+  p = p * r + 1.6666665459e-1F;
+  p = p * r + 5.0000001201e-1F;
+  p = p * (r * r) + r + 1.0F;
+  I exponent;
+  std::memcpy(&exponent, &shifted, sizeof(exponent));
+  I bits;
+  std::memcpy(&bits, &p, sizeof(bits));
+  bits += exponent << 23;
+  F result;
+  std::memcpy(&result, &bits, sizeof(result));
+  return x < low ? F{} : result;
+}
+
+// 2^x for x <= 0, to 2e-7 of itself; next to nothing below -126. NaN stays NaN.
+RVM_INLINE F exp2_of_negative(F x) {
+  const F low = fill(-126.0F);
+  const F clamped = x < low ? low : x;
+  constexpr float kRound = 12582912.0F;  // 1.5 * 2^23: adding it rounds to a whole number
+  const F shifted = clamped + kRound;
+  const F r = clamped - (shifted - kRound);
+  F p = fill(1.326472712e-3F);
+  p = p * r + 9.671512645e-3F;
+  p = p * r + 5.550733743e-2F;
+  p = p * r + 2.402224209e-1F;
+  p = p * r + 6.931469776e-1F;
+  p = p * r + 1.0F;
+  return reinterpret_cast<F>(reinterpret_cast<I>(p) + (reinterpret_cast<I>(shifted) << 23));
+}
+
+RVM_INLINE F sigmoid(F x) {
+  return 1.0F / (1.0F + exp(-x));
+}
+
+// GELU's tanh approximation: 0.5 (1 + tanh z) is sigmoid(2 z).
+RVM_INLINE F gelu(F x) {
+  constexpr float k2Sqrt2OverPi = 1.5957691216057308F;
+  return x * sigmoid(x * (k2Sqrt2OverPi + (k2Sqrt2OverPi * 0.044715F) * (x * x)));
+}
+
+// f(0), f(1), ... f(n - 1), written out: so that arrays of vectors stay in registers at every level of optimisation.
+template <std::size_t... kIndex, class Function>
+RVM_INLINE void unroll(std::index_sequence<kIndex...>, const Function& f) {
+  (f(kIndex), ...);
+}
+template <std::size_t kCount, class Function>
+RVM_INLINE void unroll(const Function& f) {
+  unroll(std::make_index_sequence<kCount>(), f);
+}
+
+// f(y, x...) for every vector of n numbers. By reference: a lambda of its own counts as outside this instruction set.
+template <class Out, class Function, class... In>
+RVM_INLINE void map(std::size_t n, Out* y, const Function& f, const In*... in) {
+  F result;
+  std::size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    f(result, load(in + i)...);
+    store(y + i, result);
+  }
+  if (i < n) {
+    f(result, load_part(in + i, n - i)...);
+    store_part(y + i, result, n - i);
+  }
+}
