@@ -7,25 +7,26 @@
 #include <string>
 #include <tuple>
 
+#ifdef RVM_TEST_ONEDNN
+#include <rvm/backend/onednn.hpp>
+#else
 #include <rvm/backend/cpu.hpp>
 #include <rvm/backend/eigen.hpp>
-#ifdef RVM_PROGRAM_ONEDNN
-#include <rvm/backend/onednn.hpp>
 #endif
 
 #include "support/difference.hpp"
 
 namespace test {
 
-/// The backends that most typed tests run on: TEMPLATE_LIST_TEST_CASE("...", "", test::Backends).
+/// The backends that typed tests run on: TEMPLATE_LIST_TEST_CASE("...", "", test::Backends); AllBackends has those too
+/// that multiply bytes. The room `onednn` compiles the same tests once more, for oneDNN.
+#ifdef RVM_TEST_ONEDNN
+using Backends = std::tuple<rvm::OneDnn<float>, rvm::OneDnn<rvm::bfloat16>>;
+using AllBackends = std::tuple<rvm::OneDnn<float>, rvm::OneDnn<rvm::bfloat16>, rvm::OneDnn<std::int8_t>>;
+#else
 using Backends = std::tuple<rvm::EigenCpu<float>, rvm::Cpu<float>, rvm::Cpu<rvm::bfloat16>>;
-/// Every one: for the operations, the authors' clips and what a step allocates.
-using AllBackends = std::tuple<rvm::EigenCpu<float>, rvm::Cpu<float>, rvm::Cpu<rvm::bfloat16>, rvm::Cpu<std::int8_t>
-#ifdef RVM_PROGRAM_ONEDNN
-                               ,
-                               rvm::OneDnn<float>, rvm::OneDnn<rvm::bfloat16>, rvm::OneDnn<std::int8_t>
+using AllBackends = std::tuple<rvm::EigenCpu<float>, rvm::Cpu<float>, rvm::Cpu<rvm::bfloat16>, rvm::Cpu<std::int8_t>>;
 #endif
-                               >;
 
 /// Whether a backend computes in float throughout.
 template <class B>
@@ -34,11 +35,12 @@ inline constexpr bool kExact = std::same_as<typename B::Element, float>;
 /// Whether a backend multiplies bytes.
 template <class B>
 inline constexpr bool kBytes = false;
-template <>
-inline constexpr bool kBytes<rvm::Cpu<std::int8_t>> = true;
-#ifdef RVM_PROGRAM_ONEDNN
+#ifdef RVM_TEST_ONEDNN
 template <>
 inline constexpr bool kBytes<rvm::OneDnn<std::int8_t>> = true;
+#else
+template <>
+inline constexpr bool kBytes<rvm::Cpu<std::int8_t>> = true;
 #endif
 
 /// How far numbers are off: the largest absolute difference, or, where products read less than float, the root mean

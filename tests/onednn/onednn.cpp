@@ -1,7 +1,5 @@
 // What is oneDNN's own; the typed tests do the rest.
 
-#ifdef RVM_PROGRAM_ONEDNN
-
 #include <rvm/backend/onednn.hpp>
 
 #include <cstddef>
@@ -48,5 +46,3 @@ TEST_CASE("float is exact on every instruction set") {
     CHECK(test::difference(features<rvm::OneDnn<float>>(clip, {.threads = 2, .isa = isa}), clip.features) < 2e-5);
   }
 }
-
-#endif
