@@ -80,13 +80,8 @@ ByteScale quantize_row(const In* x, std::size_t n, int steps, std::uint8_t* q) {
   constexpr float kRound = 12582912.0F;  // 1.5 * 2^23: adding it rounds to a whole number, in the lowest bits
   const auto lanes = [&](const F& v, std::uint8_t* out, std::size_t count) __attribute__((always_inline)) {
     F shifted = v * factor + static_cast<float>(zero);
-    shifted = shifted < 0.0F ? F{} : shifted;
-    shifted = shifted > static_cast<float>(steps) ? fill(static_cast<float>(steps)) : shifted;
-    shifted += kRound;
-    I bits;
-    std::memcpy(&bits, &shifted, sizeof(bits));
-    const B bytes = __builtin_convertvector(bits, B);
-    std::memcpy(out, &bytes, count);
+    shifted = smaller(larger(shifted, F{}), fill(static_cast<float>(steps)));
+    store_bytes(out, reinterpret_cast<I>(shifted + kRound), count);
   };
   for (i = 0; i + kLanes <= n; i += kLanes) lanes(load(x + i), q + i, kLanes);
   if (i < n) lanes(load_part(x + i, n - i), q + i, n - i);

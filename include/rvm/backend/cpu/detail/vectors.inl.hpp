@@ -9,6 +9,11 @@ using I [[gnu::vector_size(RVM_SIMD_BYTES)]] = std::int32_t;
 using H [[gnu::vector_size(RVM_SIMD_BYTES / 2)]] = std::uint16_t;
 using B [[gnu::vector_size(RVM_SIMD_BYTES / 4)]] = std::uint8_t;
 
+#if RVM_SIMD_BYTES == 64
+// GCC takes what intrinsics without a mask leave undefined for a mistake.
+inline constexpr __mmask16 kAllLanes = 0xffff;
+#endif
+
 RVM_INLINE constexpr std::size_t whole_vectors(std::size_t n) {
   return (n + kLanes - 1) / kLanes * kLanes;
 }
@@ -23,12 +28,15 @@ RVM_INLINE F load(const float* p) {
   return v;
 }
 RVM_INLINE F load(const bfloat16* p) {
+#if RVM_SIMD_BYTES == 64
+  __m256i half;
+  std::memcpy(&half, p, sizeof(half));
+  return reinterpret_cast<F>(reinterpret_cast<I>(_mm512_maskz_cvtepu16_epi32(kAllLanes, half)) << 16);
+#else
   H half;
   std::memcpy(&half, p, sizeof(half));
-  const I wide = __builtin_convertvector(half, I) << 16;
-  F v;
-  std::memcpy(&v, &wide, sizeof(v));
-  return v;
+  return reinterpret_cast<F>(__builtin_convertvector(half, I) << 16);
+#endif
 }
 RVM_INLINE void store(float* p, F v) {
   std::memcpy(p, &v, sizeof(v));
@@ -66,6 +74,20 @@ RVM_INLINE void store_part(T* p, F v, std::size_t count) {
   std::memcpy(static_cast<void*>(p), lanes, count * sizeof(T));
 }
 
+// The lowest byte of each lane.
+RVM_INLINE void store_bytes(std::uint8_t* p, I v, std::size_t count) {
+#if RVM_SIMD_BYTES == 64
+  const __m128i bytes = _mm512_maskz_cvtepi32_epi8(kAllLanes, reinterpret_cast<__m512i>(v));
+#elif RVM_SIMD_BYTES == 32
+  const __m256i wide = reinterpret_cast<__m256i>(v & 255);
+  const __m128i words = _mm_packus_epi32(_mm256_castsi256_si128(wide), _mm256_extracti128_si256(wide, 1));
+  const __m128i bytes = _mm_packus_epi16(words, words);
+#else
+  const B bytes = __builtin_convertvector(v, B);
+#endif
+  std::memcpy(p, &bytes, count);
+}
+
 RVM_INLINE float sum(F v) {
   float lanes[kLanes];
   store(lanes, v);
@@ -74,8 +96,20 @@ RVM_INLINE float sum(F v) {
   }
   return lanes[0];
 }
+// The second of two that cannot be compared.
 RVM_INLINE F larger(F a, F b) {
+#if RVM_SIMD_BYTES == 64
+  return reinterpret_cast<F>(_mm512_maskz_max_ps(kAllLanes, reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b)));
+#else
   return a > b ? a : b;
+#endif
+}
+RVM_INLINE F smaller(F a, F b) {
+#if RVM_SIMD_BYTES == 64
+  return reinterpret_cast<F>(_mm512_maskz_min_ps(kAllLanes, reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b)));
+#else
+  return a < b ? a : b;
+#endif
 }
 RVM_INLINE float largest(F v) {
   float lanes[kLanes];

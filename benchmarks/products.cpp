@@ -1,0 +1,113 @@
+// Every product of the models on one core: ours, oneDNN's for the same shape, and the rate of our inner loop with all
+// that it reads in the first cache, which is the floor.
+//
+//   bench_products [--benchmark_filter=REGEX]
+//
+// Names read WHO/PRECISION/ROWSxDEPTHxCOLUMNS.
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <benchmark/benchmark.h>
+#include <rvm/backend/cpu.hpp>
+#ifdef RVM_PROGRAM_ONEDNN
+#include <rvm/backend/onednn.hpp>
+#endif
+
+namespace {
+
+struct Shape {
+  std::size_t rows;
+  std::size_t in;
+  std::size_t out;
+};
+
+std::string name(const std::string& who, const Shape& s) {
+  return who + "/" + std::to_string(s.rows) + "x" + std::to_string(s.in) + "x" + std::to_string(s.out);
+}
+
+void report(benchmark::State& state, const Shape& s) {
+  state.counters["GFLOPs"] = benchmark::Counter(2e-9 * static_cast<double>(s.rows * s.in * s.out),
+                                                benchmark::Counter::kIsIterationInvariantRate);
+}
+
+rvm::Tensor<float> some(const rvm::Shape& shape) {
+  rvm::Tensor<float> numbers(shape);
+  for (std::size_t i = 0; i < numbers.size(); ++i) numbers.data()[i] = 0.01F * static_cast<float>(i % 13) - 0.06F;
+  return numbers;
+}
+
+template <class B>
+void product(benchmark::State& state, const Shape& s) {
+  using Element = typename B::Element;
+  const typename B::Device device({.threads = 1, .isa = {}});
+  typename B::Executor run(device);
+  const auto weights = device.pack(rvm::DenseWeights{some({s.in, s.out}), some({s.out})});
+  rvm::Tensor<Element> x({s.rows, s.in});
+  for (std::size_t i = 0; i < x.size(); ++i) x.data()[i] = Element(0.1F * static_cast<float>(i % 9));
+  rvm::Tensor<Element> y({s.rows, s.out});
+  for ([[maybe_unused]] auto _ : state) {
+    run.dense(rvm::MatrixView<const Element>(x.data(), s.rows, s.in), weights,
+              rvm::MatrixView<Element>(y.data(), s.rows, s.out), rvm::Activation::kNone);
+    benchmark::DoNotOptimize(y.data());
+  }
+  report(state, s);
+}
+
+// One tile of rows again and again over a panel that the first cache holds.
+template <class Weight>
+void loop(benchmark::State& state) {
+  const auto& kernels = rvm::detail::cpu_products<Weight>(rvm::best_isa());
+  const Shape s{6, 96 * kernels.slot, kernels.panel_cols};
+  const std::vector<rvm::detail::ProductInput<Weight>> x(s.rows * s.in);
+  const std::vector<Weight> panel(s.in * s.out);
+  std::vector<rvm::detail::ProductOutput<Weight>> y(s.rows * s.out);
+  std::vector<float> sums(rvm::detail::kProductRowsAtOnce * s.out);
+  const std::vector<float> parameters(s.out);
+  const std::vector<rvm::detail::ByteScale> scales(s.rows);
+  rvm::detail::PanelProduct<Weight> product;
+  product.x = {x.data(), s.rows, s.in};
+  product.panel = panel.data();
+  product.cols = s.out;
+  product.y = {y.data(), s.rows, s.out};
+  product.bias = product.column_scales = product.column_sums = parameters.data();
+  product.row_scales = scales.data();
+  for ([[maybe_unused]] auto _ : state) {
+    kernels.multiply(product, sums.data());
+    benchmark::DoNotOptimize(y.data());
+  }
+  report(state, s);
+}
+
+template <class T>
+void add(const std::string& precision) {
+  benchmark::RegisterBenchmark(("loop/" + precision).c_str(), &loop<T>);
+  for (const std::size_t rows : {257U, 1651U}) {
+    for (const std::size_t width : {384U, 768U, 1024U, 1280U}) {
+      for (const Shape& s : {Shape{rows, width, 3 * width}, Shape{rows, width, width}, Shape{rows, width, 4 * width},
+                             Shape{rows, 4 * width, width}}) {
+        benchmark::RegisterBenchmark(name("cpu/" + precision, s).c_str(),
+                                     [s](benchmark::State& state) { product<rvm::Cpu<T>>(state, s); });
+#ifdef RVM_PROGRAM_ONEDNN
+        benchmark::RegisterBenchmark(name("onednn/" + precision, s).c_str(),
+                                     [s](benchmark::State& state) { product<rvm::OneDnn<T>>(state, s); });
+#endif
+      }
+    }
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  add<float>("f32");
+  add<rvm::bfloat16>("bf16");
+  add<std::int8_t>("int8");
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}

@@ -1,0 +1,80 @@
+// Steps many frames and says whether the last cost what the first did, in time and in memory.
+//
+//   bench_steady [--variant S] [--precision f32] [--frames 10000]
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <fstream>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <rvm/backend/cpu.hpp>
+#include <rvm/model/random.hpp>
+#include <rvm/stream.hpp>
+
+namespace {
+
+double resident_kilobytes() {
+  std::ifstream file("/proc/self/status");
+  std::string word;
+  double kilobytes = 0;
+  while (file >> word) {
+    if (word == "VmRSS:") file >> kilobytes;
+  }
+  return kilobytes;
+}
+
+double median(std::span<const double> times) {
+  std::vector<double> sorted(times.begin(), times.end());
+  std::nth_element(sorted.begin(), sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2), sorted.end());
+  return sorted[sorted.size() / 2];
+}
+
+template <class B>
+void step(const std::string& variant, std::size_t frames) {
+  rvm::Config config = rvm::Config::variant(variant);
+  config.decoder.reset();
+  rvm::Stream<B> stream(rvm::Model<B>(rvm::random_weights(config)));
+  const std::size_t side = stream.options().height;
+  std::vector<std::uint8_t> pixels(side * side * 3);
+  std::vector<double> times(frames);
+  double memory = 0;
+  const std::size_t part = std::max<std::size_t>(1, frames / 10);
+  for (std::size_t i = 0; i < frames; ++i) {
+    for (std::size_t j = i % 7; j < pixels.size(); j += 7) pixels[j] = static_cast<std::uint8_t>(i * 31 + j);
+    const auto start = std::chrono::steady_clock::now();
+    stream.step(rvm::FrameView(pixels.data(), side, side));
+    times[i] = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+    if (i + 1 == part) memory = resident_kilobytes();
+  }
+  const double first = median(std::span(times).first(part));
+  const double last = median(std::span(times).last(part));
+  std::printf("%zu frames: median of the first %zu %.3f ms, of the last %zu %.3f ms (%+.2f %%); memory %+.0f kB\n",
+              frames, part, first, part, last, 100 * (last / first - 1), resident_kilobytes() - memory);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Steps many frames and compares the last with the first.", "bench_steady");
+  std::string variant = "S";
+  std::string precision = "f32";
+  std::size_t frames = 10000;
+  app.add_option("--variant", variant, "Size of the model")->check(CLI::IsMember({"S", "B", "L", "H"}));
+  app.add_option("--precision", precision, "f32, bf16 or int8")->check(CLI::IsMember({"f32", "bf16", "int8"}));
+  app.add_option("--frames", frames, "Frames to step")->check(CLI::Range(1, 100000000));
+  CLI11_PARSE(app, argc, argv);
+  if (precision == "bf16") {
+    step<rvm::Cpu<rvm::bfloat16>>(variant, frames);
+  } else if (precision == "int8") {
+    step<rvm::Cpu<std::int8_t>>(variant, frames);
+  } else {
+    step<rvm::Cpu<float>>(variant, frames);
+  }
+  return 0;
+}
