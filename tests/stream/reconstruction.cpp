@@ -62,7 +62,7 @@ TEMPLATE_LIST_TEST_CASE("masked frames are filled in as the authors' model does"
 
   const rvm::Weights weights = test::small_weights();
   const rvm::Decoder decoder(rvm::Model<TestType>(weights), weights);
-  const rvm::Tensor<float> pixels = reconstruct<TestType>(decoder, source_frames, targets);
+  const rvm::Tensor<float> pixels = reconstruct(decoder, source_frames, targets);
   REQUIRE(pixels.shape() == expected.shape());
   CHECK(test::error<TestType>(pixels, expected) < test::limit<TestType>(5e-5, 0.006));
 }
@@ -100,7 +100,7 @@ TEMPLATE_LIST_TEST_CASE("random sizes, sources and masks agree with the plain fo
 
     const test::Reference reference(weights);
     const rvm::Decoder decoder(rvm::Model<TestType>(weights), weights);
-    const rvm::Tensor<float> pixels = reconstruct<TestType>(decoder, std::span(frames).first(sources), targets);
+    const rvm::Tensor<float> pixels = reconstruct(decoder, std::span(frames).first(sources), targets);
     for (std::size_t t = 0; t < 2; ++t) {
       const auto expected = reference.reconstruct(source, test::pixels_of(targets[t].frame), 16 * h, 16 * w,
                                                   targets[t].offset, targets[t].visible);
