@@ -19,6 +19,7 @@
 #include "support/fixtures.hpp"
 #include "support/random.hpp"
 #include "support/reference.hpp"
+#include "support/remote_backend.hpp"
 
 namespace {
 
@@ -191,6 +192,15 @@ TEMPLATE_LIST_TEST_CASE("a decoder is a value: it keeps its model and serves sev
   for (std::size_t i = 0; i < 4; ++i) threads.emplace_back([&, i] { found[i] = fill(2 + i); });
   for (std::thread& thread : threads) thread.join();
   for (std::size_t i = 0; i < 4; ++i) CHECK(test::difference(fill(2 + i), found[i]) == 0);
+}
+
+TEST_CASE("the backend's memory is read and written through the backend alone") {
+  const Bench<test::RemoteBackend> remote;
+  const Bench<rvm::EigenCpu<float>> local;
+  for (const std::vector<std::size_t>& visible : {std::vector<std::size_t>{}, {4, 1}}) {
+    const rvm::MaskedFrame target{local.frames[3], 7, visible};
+    CHECK(test::difference(remote.fill(target), local.fill(target)) == 0);
+  }
 }
 
 TEST_CASE("what cannot be a source is refused") {
