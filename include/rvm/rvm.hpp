@@ -10,9 +10,12 @@
 #include <rvm/image/frame.hpp>
 #include <rvm/image/image.hpp>
 #include <rvm/image/lanczos.hpp>
+#include <rvm/model/decoder.hpp>
 #include <rvm/model/layout.hpp>
+#include <rvm/model/masking.hpp>
 #include <rvm/model/model.hpp>
 #include <rvm/model/random.hpp>
+#include <rvm/reconstruction.hpp>
 #include <rvm/stream.hpp>
 #include <rvm/visualize/pca.hpp>
 #include <rvm/visualize/pca_colours.hpp>

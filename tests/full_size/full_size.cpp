@@ -1,10 +1,11 @@
-// A model of the published size S, in the official layout: memory, pages and features.
+// A model of the published size S, in the official layout: memory, pages, features and reconstruction.
 
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,22 @@ bool is_decoder(const std::string& key) {
   return key.starts_with("decoder") || key.starts_with("delta_embedder") || key.starts_with("detokenizer");
 }
 
+/// Sets the protection of the pages that hold the decoder's arrays. How many bytes they are.
+std::size_t protect_decoder(const rvm::Weights& weights, int protection) {
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  std::size_t bytes_protected = 0;
+  for (const std::string& key : weights.keys()) {
+    if (!is_decoder(key)) continue;
+    const auto bytes = weights.at(key).bytes();
+    const auto begin = (reinterpret_cast<std::uintptr_t>(bytes.data()) + page - 1) / page * page;
+    const auto end = reinterpret_cast<std::uintptr_t>(bytes.data() + bytes.size()) / page * page;
+    if (begin >= end) continue;
+    REQUIRE(::mprotect(reinterpret_cast<void*>(begin), end - begin, protection) == 0);
+    bytes_protected += end - begin;
+  }
+  return bytes_protected;
+}
+
 /// Writes the file in another process, whose memory is not counted here.
 void write_weights(const std::filesystem::path& path) {
   const pid_t child = ::fork();
@@ -55,7 +72,7 @@ void write_weights(const std::filesystem::path& path) {
 
 }  // namespace
 
-TEST_CASE("the small published size: its features, in little memory, the decoder untouched") {
+TEST_CASE("the small published size: its features, in little memory, the decoder untouched until it is wanted") {
   constexpr std::size_t kMegabyte = 1024 * 1024;
   const test::TempDir dir;
   const std::filesystem::path path = dir / "rvm_small.npz";
@@ -67,18 +84,7 @@ TEST_CASE("the small published size: its features, in little memory, the decoder
   CHECK(status("RssFile") < files_before + 4 * kMegabyte);
 
   // From here on, reading a decoder's array would end the process.
-  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-  std::size_t locked = 0;
-  for (const std::string& key : weights.keys()) {
-    if (!is_decoder(key)) continue;
-    const auto bytes = weights.at(key).bytes();
-    const auto begin = (reinterpret_cast<std::uintptr_t>(bytes.data()) + page - 1) / page * page;
-    const auto end = reinterpret_cast<std::uintptr_t>(bytes.data() + bytes.size()) / page * page;
-    if (begin >= end) continue;
-    REQUIRE(::mprotect(reinterpret_cast<void*>(begin), end - begin, PROT_NONE) == 0);
-    locked += end - begin;
-  }
-  CHECK(locked > 130 * kMegabyte);
+  CHECK(protect_decoder(weights, PROT_NONE) > 130 * kMegabyte);
 
   const rvm::Model model(weights);
   CHECK(model.config().width == 384);
@@ -100,4 +106,21 @@ TEST_CASE("the small published size: its features, in little memory, the decoder
   CAPTURE(peak / kMegabyte);
   CHECK(peak > 0);
   CHECK(peak < std::size_t{420'000'000});
+
+  // The decoder, when it is wanted: what it says of the first frame, 5 % of it shown, after both.
+  protect_decoder(weights, PROT_READ);
+  const rvm::Decoder decoder(model, weights);
+  CHECK(decoder.config() == rvm::Config::variant("S").decoder);
+  CHECK(status("RssFile") < files_before + 4 * kMegabyte);
+  const rvm::Weights answers = rvm::load_npz(test::data("reconstruct_s_256x256.npz"));
+  const auto visible = answers.at("visible").as<std::int32_t>();
+  const rvm::MaskedFrame target{frames[0], 9, {visible.begin(), visible.end()}};
+  const rvm::Tensor<float> pixels = reconstruct(decoder, frames, std::span(&target, 1));
+  std::vector<float> one_of_each_patch;
+  for (std::size_t y = 5; y < 256; y += 16) {
+    for (std::size_t x = 3; x < 256; x += 16) {
+      for (std::size_t c = 0; c < 3; ++c) one_of_each_patch.push_back(pixels(0, y, x, c));
+    }
+  }
+  CHECK(test::difference(one_of_each_patch, answers.at("pixels").as<float>()) < 1e-4);
 }

@@ -58,3 +58,12 @@ TEST_CASE("a patch takes each format's channels where they lie, and floats as th
   const auto found = patch(rvm::FrameView(floats.data(), 16, 16), 0, 0);
   CHECK(std::equal(found.begin(), found.end(), floats.begin()));
 }
+
+TEST_CASE("patches put back make the frame that they were cut from") {
+  const auto pixels = test::Random(3).numbers({32, 48, 3});
+  rvm::Tensor<float> back({32, 48, 3});
+  for (std::size_t p = 0; p < 6; ++p) {
+    rvm::insert_patch(patch(rvm::FrameView(pixels.data(), 32, 48), p / 3, p % 3).data(), p / 3, p % 3, back);
+  }
+  CHECK(std::equal(back.begin(), back.end(), pixels.begin()));
+}

@@ -101,6 +101,52 @@ class Reference {
     return core(e, state.values.empty() ? Matrix(e.rows, e.cols) : state);
   }
 
+  /// Masked reconstruction of one target from the source's frames, all as pixels [height, width, 3]: its pixels.
+  std::vector<double> reconstruct(const std::vector<std::vector<double>>& source, const std::vector<double>& target,
+                                  std::size_t height, std::size_t width, std::size_t offset,
+                                  const std::vector<std::size_t>& visible) const {
+    Matrix state;
+    Matrix features;
+    for (const std::vector<double>& frame : source) {
+      state = step(frame, height, width, state);
+      features.values.insert(features.values.end(), state.values.begin(), state.values.end());
+      features.rows += state.rows;
+      features.cols = state.cols;
+    }
+    const Matrix memory = dense("decoder_embedder", features);
+
+    const Matrix all = tokens(target, height, width);
+    Matrix shown(1 + visible.size(), all.cols);
+    for (std::size_t d = 0; d < all.cols; ++d) {
+      shown(0, d) = all(0, d);
+      for (std::size_t k = 0; k < visible.size(); ++k) shown(1 + k, d) = all(1 + visible[k], d);
+    }
+    const Matrix seen = dense("decoder_embedder", encode(shown));
+
+    const Matrix mask = read("mask_token");
+    Matrix one_hot(1, 64);
+    one_hot(0, offset) = 1;
+    const Matrix delta = dense("delta_embedder", one_hot);
+    const Matrix position = sinusoids(all.rows - 1, mask.cols);
+    Matrix x(all.rows, mask.cols);
+    for (std::size_t d = 0; d < mask.cols; ++d) {
+      for (std::size_t p = 1; p < x.rows; ++p) x(p, d) = mask(0, d);
+      for (std::size_t k = 0; k < visible.size(); ++k) x(1 + visible[k], d) = seen(1 + k, d);
+      for (std::size_t p = 1; p < x.rows; ++p) x(p, d) += delta(0, d) + position(p - 1, d);
+      x(0, d) = seen(0, d);
+    }
+    const Matrix patches = dense("detokenizer/Dense_0", cross_transformer("decoder", x, memory));
+
+    std::vector<double> pixels(height * width * 3);
+    for (std::size_t y = 0; y < height; ++y) {
+      for (std::size_t i = 0; i < width * 3; ++i) {
+        const std::size_t p = y / 16 * (width / 16) + i / 3 / 16;
+        pixels[y * width * 3 + i] = patches(1 + p, (y % 16 * 16 + i / 3 % 16) * 3 + i % 3);
+      }
+    }
+    return pixels;
+  }
+
   Matrix norm(const std::string& key, const Matrix& x, double epsilon = 1e-6) const {
     const Matrix scale = read(key + "/scale");
     const Matrix bias = weights_.contains(key + "/bias") ? read(key + "/bias") : Matrix(1, x.cols);
@@ -169,14 +215,7 @@ class Reference {
   /// [h * w, width].
   static Matrix position_encoding(std::size_t h, std::size_t w, std::size_t width) {
     constexpr std::size_t kBase = 16;
-    Matrix table(kBase * kBase, width);
-    for (std::size_t p = 0; p < table.rows; ++p) {
-      for (std::size_t j = 0; j < width; ++j) {
-        const double exponent = 2 * static_cast<double>(j / 2) / static_cast<double>(width);
-        const double angle = static_cast<double>(p) / std::pow(10000.0, exponent);
-        table(p, j) = static_cast<float>(j % 2 == 0 ? std::sin(angle) : std::cos(angle));
-      }
-    }
+    const Matrix table = sinusoids(kBase * kBase, width);
     if (h == kBase && w == kBase) return table;
     Matrix out(h * w, width);
     for (std::size_t y = 0; y < h; ++y) {
@@ -194,6 +233,18 @@ class Reference {
   }
 
  private:
+  static Matrix sinusoids(std::size_t positions, std::size_t width) {
+    Matrix table(positions, width);
+    for (std::size_t p = 0; p < positions; ++p) {
+      for (std::size_t j = 0; j < width; ++j) {
+        const double exponent = 2 * static_cast<double>(j / 2) / static_cast<double>(width);
+        const double angle = static_cast<double>(p) / std::pow(10000.0, exponent);
+        table(p, j) = static_cast<float>(j % 2 == 0 ? std::sin(angle) : std::cos(angle));
+      }
+    }
+    return table;
+  }
+
   static std::string layer(std::size_t i) { return "encoder/layers_" + std::to_string(i); }
 
   // The share of input i in output o of a cubic resize (Keys, a = -0.5), antialiased when shrinking.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 
+#include <rvm/core/tensor.hpp>
 #include <rvm/image/frame.hpp>
 
 namespace rvm {
@@ -48,6 +49,13 @@ inline void extract_patch(const FrameView& frame, std::size_t py, std::size_t px
       case PixelFormat::kGrey: detail::patch_row(pixels, pixel_bytes, 0, 0, 0, out); break;
       default: detail::patch_row(pixels, pixel_bytes, 0, 1, 2, out); break;
     }
+  }
+}
+
+/// The way back: writes a patch's kPatchValues numbers into `pixels` [H, W, 3], where extract_patch takes them from.
+inline void insert_patch(const float* patch, std::size_t py, std::size_t px, TensorView<float> pixels) noexcept {
+  for (std::size_t y = 0; y < kPatchSize; ++y, patch += kPatchSize * 3) {
+    std::copy_n(patch, kPatchSize * 3, &pixels(py * kPatchSize + y, px * kPatchSize, 0));
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <span>
 
 #include <rvm/image/patches.hpp>
 #include <rvm/layers/linear.hpp>
@@ -41,6 +42,13 @@ class PatchEmbedding {
   void operator()(typename B::Executor& run, MatrixView<const typename B::Element> patches, const Table& table,
                   MatrixView<float> x) const {
     for (std::size_t i = 0; i < x.rows * width_; i += table.size()) run.copy(table.data(), x.data + i, table.size());
+    kernel_.add(run, patches, x);
+  }
+  /// The same for chosen patches alone: row i of x and of `patches` is at row rows[i] of the table, 0 being the class
+  /// token's.
+  void operator()(typename B::Executor& run, MatrixView<const typename B::Element> patches, const Table& table,
+                  std::span<const std::size_t> rows, MatrixView<float> x) const {
+    for (std::size_t i = 0; i < rows.size(); ++i) run.copy(table.data() + rows[i] * width_, x.row(i), width_);
     kernel_.add(run, patches, x);
   }
 

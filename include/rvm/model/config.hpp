@@ -13,6 +13,9 @@
 
 namespace rvm {
 
+/// Offsets in time that the decoder knows: 0 .. kOffsets - 1 frames (spec, section 4).
+inline constexpr std::size_t kOffsets = 64;
+
 /// Sizes of the decoder that reconstructs masked frames.
 struct DecoderConfig {
   std::size_t width = 0;

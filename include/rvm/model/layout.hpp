@@ -98,7 +98,6 @@ inline std::vector<ArrayDescription> checkpoint_layout(const Config& config) {
   out.cross_transformer("rnn_core/transformer", config.width, config.core);
   if (config.decoder) {
     const DecoderConfig& decoder = *config.decoder;
-    constexpr std::size_t kOffsets = 64;
     out.token("mask_token", decoder.width);
     out.dense("decoder_embedder", config.width, decoder.width);
     out.dense("delta_embedder", kOffsets, decoder.width);

@@ -7,24 +7,21 @@
 #include <utility>
 #include <vector>
 
+#include <rvm/core/detail/split_mix.hpp>
 #include <rvm/model/layout.hpp>
 
 namespace rvm {
 
 namespace detail {
 
-// Deterministic numbers, the same bits on every machine: integers (SplitMix64) summed to a bell shape, no library
-// function of the platform in between.
+// Deterministic numbers, the same bits on every machine: integers summed to a bell shape.
 class BellSource {
  public:
-  explicit BellSource(std::uint64_t seed) : state_(seed) {}
+  explicit BellSource(std::uint64_t seed) : random_(seed) {}
 
   // Mean 0, variance 1, within +-3.5: the sum of four 16-bit uniform numbers, scaled.
   float next() noexcept {
-    std::uint64_t z = state_ += 0x9e3779b97f4a7c15U;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
-    z ^= z >> 31;
+    const std::uint64_t z = random_.next();
     const auto sum =
         static_cast<std::int32_t>((z & 0xffffU) + ((z >> 16) & 0xffffU) + ((z >> 32) & 0xffffU) + (z >> 48));
     constexpr std::int32_t kMean = 2 * 65535;
@@ -33,7 +30,7 @@ class BellSource {
   }
 
  private:
-  std::uint64_t state_;
+  SplitMix64 random_;
 };
 
 }  // namespace detail

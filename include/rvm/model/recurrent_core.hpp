@@ -1,9 +1,9 @@
 #pragma once
 
-#include <concepts>
 #include <cstddef>
 
 #include <rvm/layers/cross_transformer.hpp>
+#include <rvm/layers/operand.hpp>
 
 namespace rvm {
 
@@ -13,7 +13,7 @@ struct CoreWorkspace {
   using Element = typename B::Element;
 
   CoreWorkspace(const typename B::Device& device, std::size_t rows, std::size_t width, std::size_t keys_values_width)
-      : operand(device, std::same_as<Element, float> ? 0 : rows * width),
+      : operand(device, operand_size<B>(rows * width)),
         input_gates(device, rows * 2 * width),
         state_gates(device, rows * 2 * width),
         memory(device, rows * width),
@@ -61,8 +61,8 @@ class RecurrentCore {
     const MatrixView<Element> memory(own.memory.data(), e.rows, width);
     const MatrixView<Element> keys_values(own.keys_values.data(), e.rows, keys_values_width());
 
-    input_gates_(run, operand(run, own, e), input_gates);
-    state_gates_(run, operand(run, own, state), state_gates);
+    input_gates_(run, as_operand<B>(run, e, own.operand), input_gates);
+    state_gates_(run, as_operand<B>(run, state, own.operand), state_gates);
     const auto update = [&](MatrixView<const float> gates) { return gates.col_block(0, width); };
     const auto reset = [&](MatrixView<const float> gates) { return gates.col_block(width, width); };
 
@@ -73,17 +73,6 @@ class RecurrentCore {
   }
 
  private:
-  // The same numbers in the element type that products read.
-  static MatrixView<const Element> operand(Executor& run, CoreWorkspace<B>& own, MatrixView<const float> x) {
-    if constexpr (std::same_as<Element, float>) {
-      return x;
-    } else {
-      const MatrixView<Element> converted(own.operand.data(), x.rows, x.cols);
-      run.convert(x, converted);
-      return converted;
-    }
-  }
-
   Linear<B> input_gates_;
   Linear<B> state_gates_;
   LayerNorm<B> state_norm_;
