@@ -45,8 +45,9 @@ struct PanelProduct {
   const float* column_sums = nullptr;
 };
 
-/// Rows that one call of ProductKernels::multiply takes at most.
-inline constexpr std::size_t kProductRowsAtOnce = 264;
+/// Rows whose sums a product keeps in registers, and rows that one call of ProductKernels::multiply takes at most.
+inline constexpr std::size_t kTileRows = 6;
+inline constexpr std::size_t kProductRowsAtOnce = 44 * kTileRows;
 
 /// A product with packed weights on one instruction set.
 template <class Weight>

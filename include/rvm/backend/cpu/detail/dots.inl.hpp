@@ -103,15 +103,15 @@ RVM_INLINE F broadcast_slot(const char* p) {
   return from_bits(I{} + bits);
 }
 
-// out[r] (+)= sum over k of left[r * left_stride + k] * right[k], for kRows rows and kVectors vectors of columns, k
-// counting slots. The left operand has no alignment.
-template <class Dot, std::size_t kRows, std::size_t kVectors, bool kContinue = false>
+// out[r] = sum over k of left[r * left_stride + k] * right[k], and what was there if `add`, for kRows rows and kVectors
+// vectors of columns, k counting slots. The left operand has no alignment.
+template <class Dot, std::size_t kRows, std::size_t kVectors>
 RVM_INLINE void multiply_block(const void* left, std::size_t left_stride, const float* right, std::size_t right_stride,
-                               std::size_t depth, float* out, std::size_t out_stride) {
-  const char* const first = static_cast<const char*>(left);
+                               std::size_t depth, float* out, std::size_t out_stride, bool add = false) {
   using Sum = typename Dot::Sum;
+  const char* const first = static_cast<const char*>(left);
   Sum sums[kRows][kVectors] = {};
-  if constexpr (kContinue) {
+  if (add) {
     unroll<kRows>([&](std::size_t r) __attribute__((always_inline)) {
       unroll<kVectors>([&](std::size_t c) __attribute__((always_inline)) {
         sums[r][c] = reinterpret_cast<Sum>(load(out + r * out_stride + c * kLanes));
@@ -135,15 +135,14 @@ RVM_INLINE void multiply_block(const void* left, std::size_t left_stride, const 
 
 // The same for any number of columns, a whole number of vectors: as wide as registers allow, and no block of one vector
 // where it can be avoided.
-template <class Dot, std::size_t kRows, bool kContinue = false>
-RVM_INLINE void multiply_rows(const void* left, std::size_t left_stride, const float* right, std::size_t right_stride,
-                              std::size_t depth, std::size_t cols, float* out, std::size_t out_stride) {
+template <class Dot, std::size_t kRows>
+void multiply_rows(const void* left, std::size_t left_stride, const float* right, std::size_t right_stride,
+                   std::size_t depth, std::size_t cols, float* out, std::size_t out_stride) {
   constexpr std::size_t kWide = Dot::kVectors;
   std::size_t c = 0;
   const auto block = [&]<std::size_t kVectors>(std::integral_constant<std::size_t, kVectors>)
       __attribute__((always_inline)) {
-    multiply_block<Dot, kRows, kVectors, kContinue>(left, left_stride, right + c, right_stride, depth, out + c,
-                                                    out_stride);
+    multiply_block<Dot, kRows, kVectors>(left, left_stride, right + c, right_stride, depth, out + c, out_stride);
     c += kVectors * kLanes;
   };
   while (cols - c >= kWide * kLanes && (kWide < 4 || cols - c != (kWide + 1) * kLanes)) {

@@ -1,19 +1,11 @@
 // No #pragma once: part of kernels.inl.hpp. A block of rows times one panel of packed weights.
 
-// The sums of some rows with a part of the panel's depth: sums[i] (+)= x[i] * panel.
-template <class Dot, bool kContinue>
-RVM_INLINE void sum_rows(std::size_t rows, const void* x, std::size_t x_stride, const float* panel, std::size_t depth,
-                         float* sums) {
-  const auto some = [&]<std::size_t kRows>(std::integral_constant<std::size_t, kRows>) __attribute__((always_inline)) {
-    multiply_rows<Dot, kRows, kContinue>(x, x_stride, panel, kPanelCols, depth, kPanelCols, sums, kPanelCols);
-  };
-  switch (rows) {
-    case 6: some(std::integral_constant<std::size_t, 6>()); break;
-    case 5: some(std::integral_constant<std::size_t, 5>()); break;
-    case 4: some(std::integral_constant<std::size_t, 4>()); break;
-    case 3: some(std::integral_constant<std::size_t, 3>()); break;
-    case 2: some(std::integral_constant<std::size_t, 2>()); break;
-    default: some(std::integral_constant<std::size_t, 1>()); break;
+// The sums of kRows rows with a part of the panel's depth.
+template <class Dot, std::size_t kRows>
+void sum_rows(const void* x, std::size_t x_stride, const float* panel, std::size_t depth, float* sums, bool add) {
+  constexpr std::size_t kWide = Dot::kVectors * kLanes;
+  for (std::size_t c = 0; c < kPanelCols; c += kWide) {
+    multiply_block<Dot, kRows, Dot::kVectors>(x, x_stride, panel + c, kPanelCols, depth, sums + c, kPanelCols, add);
   }
 }
 
@@ -81,30 +73,29 @@ void finish_rows(const PanelProduct<Weight>& p, std::size_t row, std::size_t row
   }
 }
 
-// Rows are cut into tiles of 6, or of 5 so that no tile is much smaller: a tile's sums stay in registers, and each
-// vector of the panel that is read serves all of them.
+// Rows are cut into tiles of 6: a tile's sums stay in registers, and each vector of the panel that is read serves all
+// of them. The last tile overlaps the one before; fewer rows than a tile go one by one.
 template <class Dot, class Weight>
 void multiply_panel(const PanelProduct<Weight>& p, float* sums) {
-  constexpr std::size_t kTile = 6;
   constexpr std::size_t kDepth = 1024;  // slots of the panel that stay in the second cache while rows go by
+  const std::size_t tile = p.x.rows < kTileRows ? 1 : kTileRows;
   const std::size_t depth = slots<Dot>(p.x.cols);
   const std::size_t stride = p.x.stride / Dot::kNumbers;
-  const std::size_t tiles = (p.x.rows + kTile - 1) / kTile;
-  const auto first_row = [&](std::size_t tile) { return tile * p.x.rows / tiles; };
-  const float* const panel = reinterpret_cast<const float*>(p.panel);
-  for (std::size_t k = 0; k < depth; k += kDepth) {
+  const float* panel = reinterpret_cast<const float*>(p.panel);
+  for (std::size_t k = 0; k < depth; k += kDepth, panel += kDepth * kPanelCols) {
     const std::size_t length = depth - k < kDepth ? depth - k : kDepth;
-    for (std::size_t tile = 0; tile < tiles; ++tile) {
-      const std::size_t row = first_row(tile);
-      const std::size_t rows = first_row(tile + 1) - row;
-      const auto* const x = p.x.row(row) + k * Dot::kNumbers;
+    for (std::size_t row = 0; row < p.x.rows; row += tile) {
+      const std::size_t first = row + tile <= p.x.rows ? row : p.x.rows - tile;
+      const auto* const x = p.x.row(first) + k * Dot::kNumbers;
       float* const tile_sums = depth <= kDepth ? sums : sums + row * kPanelCols;
-      if (k == 0) {
-        sum_rows<Dot, false>(rows, x, stride, panel, length, tile_sums);
+      if (tile == 1) {
+        sum_rows<Dot, 1>(x, stride, panel, length, tile_sums, k > 0);
       } else {
-        sum_rows<Dot, true>(rows, x, stride, panel + k * kPanelCols, length, tile_sums);
+        sum_rows<Dot, kTileRows>(x, stride, panel, length, tile_sums, k > 0);
       }
-      if (k + length == depth) finish_rows(p, row, rows, tile_sums);
+      if (k + length == depth) {
+        finish_rows(p, row, first + tile - row, tile_sums + (row - first) * kPanelCols);
+      }
     }
   }
 }
