@@ -72,6 +72,15 @@ LabelImage read_label_png(const std::filesystem::path& path) {
   return labels;
 }
 
+LabelImage read_label_png(const std::filesystem::path& path, const FrameSize& size) {
+  LabelImage labels = read_label_png(path);
+  const FrameSize found{labels.shape()[0], labels.shape()[1]};
+  if (found != size) {
+    throw IoError(path.string() + ": the mask is " + to_string(found) + ", while the frame is " + to_string(size));
+  }
+  return labels;
+}
+
 void save_label_png(const std::filesystem::path& path, const LabelImage& labels) {
   if (labels.shape().rank() != 2 || labels.empty()) {
     throw ArgumentError(path.string() + ": expected labels [H, W], found " + to_string(labels.shape()));

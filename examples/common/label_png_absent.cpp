@@ -16,6 +16,10 @@ LabelImage read_label_png(const std::filesystem::path& path) {
   refuse(path, "read");
 }
 
+LabelImage read_label_png(const std::filesystem::path& path, const FrameSize& /*size*/) {
+  refuse(path, "read");
+}
+
 void save_label_png(const std::filesystem::path& path, const LabelImage& /*labels*/) {
   refuse(path, "write");
 }

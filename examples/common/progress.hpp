@@ -22,6 +22,8 @@ class Progress {
   void advance();
   /// All frames are done: clears the bar.
   void finish();
+  /// Clears the bar until the next frame, so that a line can be printed.
+  void clear();
 
   std::size_t done() const noexcept { return done_; }
   /// Frames per second since the start.
@@ -31,7 +33,6 @@ class Progress {
   using Clock = std::chrono::steady_clock;
 
   std::string text() const;
-  void clear();
 
   std::optional<std::size_t> total_;
   bool terminal_;
