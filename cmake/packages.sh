@@ -1,7 +1,8 @@
 # For the scripts `examples/run` and `tests/run`: brings the packages that the build needs. Sourced, not run.
 
 rvm_build_packages="g++ make cmake libeigen3-dev zlib1g-dev nlohmann-json3-dev libcli11-dev libstb-dev pkg-config
-  libavformat-dev libavcodec-dev libavutil-dev libswscale-dev libdnnl-dev libpng-dev libmatio-dev"
+  libavformat-dev libavcodec-dev libavfilter-dev libavutil-dev libswscale-dev libdnnl-dev
+  libpng-dev libmatio-dev"
 rvm_test_packages="catch2"
 
 # need_packages NAME...: installs those of Debian's or Ubuntu's packages that are missing; on other systems says what the

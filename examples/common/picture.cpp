@@ -15,16 +15,6 @@
 namespace rvm::examples {
 namespace {
 
-Image to_bytes(const FrameView& picture) {
-  Image image = to_rgb(picture);
-  if (image.format() == PixelFormat::kRgb) return image;
-  Image bytes(image.height(), image.width());
-  std::transform(image.floats().begin(), image.floats().end(), bytes.bytes().begin(), [](float value) {
-    return static_cast<std::uint8_t>(std::lround(std::clamp(value, 0.0F, 1.0F) * 255.0F));
-  });
-  return bytes;
-}
-
 std::string encode_png(const Image& image) {
   const auto append = [](void* png, void* data, int size) {
     static_cast<std::string*>(png)->append(static_cast<const char*>(data), static_cast<std::size_t>(size));
@@ -40,9 +30,24 @@ std::string encode_png(const Image& image) {
 
 }  // namespace
 
+void to_bytes(const FrameView& picture, Image& out) {
+  if (picture.format() != PixelFormat::kRgbFloat) {
+    to_rgb(picture, out);
+    return;
+  }
+  out.reset(picture.height(), picture.width());
+  for (std::size_t y = 0; y < picture.height(); ++y) {
+    std::transform(
+        picture.float_row(y), picture.float_row(y) + 3 * picture.width(), out.bytes()[y].begin(),
+        [](float value) { return static_cast<std::uint8_t>(std::lround(std::clamp(value, 0.0F, 1.0F) * 255.0F)); });
+  }
+}
+
 void save_png(const std::filesystem::path& path, const FrameView& picture) {
   AtomicFile file(path);
-  const std::string png = encode_png(to_bytes(picture));
+  Image bytes;
+  to_bytes(picture, bytes);
+  const std::string png = encode_png(bytes);
   file.write(std::as_bytes(std::span(png)));
   file.commit();
 }

@@ -15,12 +15,12 @@ class Progress {
   explicit Progress(std::optional<std::size_t> total);
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
-  /// Clears the bar if finish() has not been called, so that an error message starts on a clean line.
-  ~Progress();
+  /// As finish(), so that an error message starts on a clean line.
+  ~Progress() { finish(); }
 
   /// One more frame is done.
   void advance();
-  /// All frames are done: clears the bar.
+  /// Clears the bar.
   void finish();
   /// Clears the bar until the next frame, so that a line can be printed.
   void clear();
