@@ -139,7 +139,7 @@ void evaluate(const CLI::App& app, const Benchmark& benchmark, const Options& op
         throw rvm::Error("interrupted; " + std::to_string(results.size()) + " of " + std::to_string(sequences.size()) +
                          " sequences are stored in " + options.output.string() + ", run again to go on");
       } catch (const rvm::Error& error) {
-        progress.clear();
+        progress.finish();
         rvm::examples::say(app, name + " is left out: " + error.what());
         left_out[name] = error.what();
         continue;
@@ -147,7 +147,7 @@ void evaluate(const CLI::App& app, const Benchmark& benchmark, const Options& op
       store.add(name, std::move(result));
     }
     results.push_back(*store.find(name));
-    progress.clear();
+    progress.finish();
     std::printf("%-24s %s%s\n", name.c_str(), data->line(results.back()).c_str(), stored ? "  (stored)" : "");
     std::fflush(stdout);
   }

@@ -20,10 +20,8 @@ class Progress {
 
   /// One more frame is done.
   void advance();
-  /// Clears the bar.
+  /// Clears the bar, until the next frame if one comes.
   void finish();
-  /// Clears the bar until the next frame, so that a line can be printed.
-  void clear();
 
   std::size_t done() const noexcept { return done_; }
   /// Frames per second since the start.

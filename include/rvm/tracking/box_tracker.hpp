@@ -109,7 +109,7 @@ class BoxTracker {
   }
 
   void find() noexcept {
-    const Shape& shape = propagation_.labels().shape();
+    const Shape shape = propagation_.labels().shape();
     const float scale_x = static_cast<float>(width_) / static_cast<float>(shape[1]);
     const float scale_y = static_cast<float>(height_) / static_cast<float>(shape[0]);
     for (std::size_t b = 0; b < boxes_.size(); ++b) {
