@@ -125,7 +125,8 @@ class Outputs {
     if (!masks_.empty()) open_masks();
     if (!json_.empty()) rvm::AtomicFile probe(json_);  // a name that cannot be written is refused before the work
     if (!options.video_out.empty()) video_ = rvm::examples::open_sink(options.video_out, fps);
-    text_ = "{\"input\": " + nlohmann::json(options.model.input.string()).dump() +
+    constexpr auto kReplace = nlohmann::json::error_handler_t::replace;  // a path may be no UTF-8
+    text_ = "{\"input\": " + nlohmann::json(options.model.input.string()).dump(-1, ' ', false, kReplace) +
             ", \"height\": " + std::to_string(frames.height) + ", \"width\": " + std::to_string(frames.width) +
             ",\n\"frames\": [";
   }

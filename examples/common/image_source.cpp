@@ -68,7 +68,8 @@ std::vector<std::filesystem::path> list_images(const std::filesystem::path& dire
   std::vector<std::filesystem::path> paths;
   try {
     for (const auto& entry : std::filesystem::directory_iterator(directory)) {
-      if (is_image(entry.path()) && entry.is_regular_file()) paths.push_back(entry.path());
+      const bool hidden = entry.path().filename().string().starts_with('.');
+      if (is_image(entry.path()) && !hidden && entry.is_regular_file()) paths.push_back(entry.path());
     }
   } catch (const std::filesystem::filesystem_error& error) {
     throw IoError(directory.string() + ": " + error.code().message());

@@ -17,7 +17,8 @@ bool is_image(const std::filesystem::path& path);
 /// rvm::IoError with the reason.
 Image load_image(const std::filesystem::path& path);
 
-/// The images in a directory in natural order; other files in it are ignored. Throws rvm::IoError if there are none.
+/// The images in a directory in natural order; other files in it, and hidden ones, are ignored. Throws rvm::IoError if
+/// there are none.
 std::vector<std::filesystem::path> list_images(const std::filesystem::path& directory);
 
 /// One image, or those in a directory in natural order; other files in it are ignored. Throws rvm::IoError if there are

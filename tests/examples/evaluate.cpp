@@ -87,7 +87,6 @@ TEST_CASE("evaluate gives the figures of the NumPy implementation") {
     const auto result = evaluate(arguments, dir / "out.json");
     CAPTURE(result.err);
     REQUIRE(result.exit_code == 0);
-    CHECK(result.err.empty());
     check_results(dir / "out.json", run);
     fs::remove(dir / "out.json");
   }
@@ -142,7 +141,6 @@ TEST_CASE("a broken sequence is left out, and the next run does it alone") {
     CHECK(result.exit_code == 1);
     CHECK_THAT(result.err, ContainsSubstring("evaluate: " + data.broken + " is left out: " + root.string()) &&
                                ContainsSubstring("evaluate: 1 of "));
-    CHECK(std::count(result.err.begin(), result.err.end(), '\n') == 2);
     json stored = read_json(dir / "out.json");
     CHECK(stored.at("sequences").size() == expected.at("sequences").size() - 1);
     CHECK(stored.at("left out").size() == 1);
@@ -167,7 +165,7 @@ TEST_CASE("evaluate goes on after it was interrupted") {
   const test::TempDir dir;
   const json expected = expected_of("davis");
   // So large that the first sequence is stored long before the last is done.
-  const std::string command = std::string(RVM_EVALUATE) + " davis --size 288x480 --weights " +
+  const std::string command = std::string(RVM_EVALUATE) + " davis --size 480x640 --weights " +
                               test::data("weights.npz") + " --data " + kData + "/davis --output " +
                               (dir / "out.json").string();
   const auto interrupted =
@@ -184,8 +182,21 @@ TEST_CASE("evaluate goes on after it was interrupted") {
   CHECK(resumed.exit_code == 0);
   const json whole = read_json(dir / "out.json");
   CHECK(whole.at("sequences").at("square") == stored.at("sequences").at("square"));
-  REQUIRE(evaluate("davis --size 288x480", dir / "at_once.json").exit_code == 0);
+  REQUIRE(evaluate("davis --size 480x640", dir / "at_once.json").exit_code == 0);
   check_figures(whole.at("all"), read_json(dir / "at_once.json").at("all"));
+}
+
+TEST_CASE("evaluate keeps what it has stored when it can store no more") {
+  const test::TempDir dir;
+  // As on a full disk, but for the reason: no file may be longer than one block.
+  const auto result = test::run_program("(trap '' XFSZ; ulimit -f 1; " + std::string(RVM_EVALUATE) +
+                                        " vip --size 64x64 --weights " + test::data("weights.npz") + " --data " +
+                                        kData + "/vip --output " + (dir / "out.json").string() + ")");
+  CAPTURE(result.err);
+  CHECK(result.exit_code == 1);
+  check_line(result, "out.json: cannot write: File too large");
+  CHECK(read_json(dir / "out.json").at("settings").at("size") == "64x64");
+  CHECK(read_json(dir / "out.json").at("sequences").empty());
 }
 
 TEST_CASE("results belong to what they were made with") {

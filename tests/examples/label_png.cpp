@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -65,6 +66,7 @@ TEST_CASE("no damage makes other labels") {
   const std::vector<std::byte> good = test::read_file(test::data("labels/palette8.png"));
   std::size_t noticed = 0;
   const auto check = [&](const std::vector<std::byte>& bytes) {
+    std::filesystem::remove(dir / "damaged.png");  // a new file is quicker than to write over one
     test::write_file(dir / "damaged.png", bytes);
     try {
       const rvm::LabelImage read = read_label_png(dir / "damaged.png");

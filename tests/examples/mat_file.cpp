@@ -1,7 +1,7 @@
-#include <bit>
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
+#include <filesystem>
 #include <span>
 #include <string>
 #include <vector>
@@ -105,6 +105,7 @@ TEST_CASE("what is not in a MATLAB file is named") {
 TEST_CASE("a MATLAB file that is cut off is noticed, and damage of a compressed one") {
   const test::TempDir dir;
   const auto check = [&](const Bytes& bytes, const rvm::Tensor<double>& good) {
+    std::filesystem::remove(dir / "bad.mat");
     test::write_file(dir / "bad.mat", bytes);
     try {
       const rvm::Tensor<double> read = read_mat_array(dir / "bad.mat", "pos_img");

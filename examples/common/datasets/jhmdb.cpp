@@ -54,7 +54,7 @@ class Jhmdb final : public Dataset {
     std::vector<std::string> names;
     for (const std::filesystem::path& list : files_in(directory_ / "splits")) {
       const std::string name = list.filename().string();
-      if (!name.ends_with(kList)) continue;
+      if (!name.ends_with(kList) || name.starts_with('.')) continue;
       const std::string action = name.substr(0, name.size() - kList.size());
       for (const std::string& line : read_lines(list)) {
         const std::size_t blank = line.find_last_of(" \t");
