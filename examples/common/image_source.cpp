@@ -46,21 +46,6 @@ class ImageSource final : public FrameSource {
   Image image_;
 };
 
-std::vector<std::filesystem::path> list_images(const std::filesystem::path& directory) {
-  std::vector<std::filesystem::path> paths;
-  try {
-    for (const auto& entry : std::filesystem::directory_iterator(directory)) {
-      if (is_image(entry.path()) && entry.is_regular_file()) paths.push_back(entry.path());
-    }
-  } catch (const std::filesystem::filesystem_error& error) {
-    throw IoError(directory.string() + ": " + error.code().message());
-  }
-  if (paths.empty()) throw IoError(directory.string() + ": no images (jpg, jpeg, png, bmp, tga, ppm, pgm) in it");
-  std::sort(paths.begin(), paths.end(),
-            [](const auto& a, const auto& b) { return natural_less(a.filename().string(), b.filename().string()); });
-  return paths;
-}
-
 }  // namespace
 
 bool is_image(const std::filesystem::path& path) {
@@ -77,6 +62,22 @@ Image load_image(const std::filesystem::path& path) {
   const std::unique_ptr<stbi_uc, Free> pixels(stbi_load(path.c_str(), &width, &height, nullptr, STBI_rgb));
   if (!pixels) throw IoError(path.string() + ": cannot be read as an image: " + stbi_failure_reason());
   return to_rgb(FrameView(pixels.get(), static_cast<std::size_t>(height), static_cast<std::size_t>(width)));
+}
+
+std::vector<std::filesystem::path> list_images(const std::filesystem::path& directory) {
+  std::vector<std::filesystem::path> paths;
+  try {
+    for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+      const bool hidden = entry.path().filename().string().starts_with('.');
+      if (is_image(entry.path()) && !hidden && entry.is_regular_file()) paths.push_back(entry.path());
+    }
+  } catch (const std::filesystem::filesystem_error& error) {
+    throw IoError(directory.string() + ": " + error.code().message());
+  }
+  if (paths.empty()) throw IoError(directory.string() + ": no images (jpg, jpeg, png, bmp, tga, ppm, pgm) in it");
+  std::sort(paths.begin(), paths.end(),
+            [](const auto& a, const auto& b) { return natural_less(a.filename().string(), b.filename().string()); });
+  return paths;
 }
 
 std::unique_ptr<FrameSource> open_images(const std::filesystem::path& path) {

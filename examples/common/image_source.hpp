@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <vector>
 
 #include <rvm/image/image.hpp>
 
@@ -15,6 +16,10 @@ bool is_image(const std::filesystem::path& path);
 /// The picture in a file, as RGB bytes: 16 bits are cut to 8, alpha is dropped, EXIF rotation is ignored. Throws
 /// rvm::IoError with the reason.
 Image load_image(const std::filesystem::path& path);
+
+/// The images in a directory in natural order; other files in it, and hidden ones, are ignored. Throws rvm::IoError if
+/// there are none.
+std::vector<std::filesystem::path> list_images(const std::filesystem::path& directory);
 
 /// One image, or those in a directory in natural order; other files in it are ignored. Throws rvm::IoError if there are
 /// none.

@@ -29,13 +29,11 @@ void check_backend(const ModelOptions& options) {
   lacks("--precision", precision + " needs a backend that computes in it");
 }
 
-}  // namespace
-
-void add_model_options(CLI::App& app, ModelOptions& options) {
+void add_weights_option(CLI::App& app, ModelOptions& options) {
   app.add_option("--weights", options.weights, "Weights: .npz or .safetensors")->type_name("FILE")->required();
-  app.add_option("--input", options.input, "A video, a directory of images, one image, or a uint8 .npy [T, H, W, 3]")
-      ->type_name("PATH")
-      ->required();
+}
+
+void add_computing_options(CLI::App& app, ModelOptions& options) {
   app.add_option_function<std::string>(
          "--size",
          [&options](const std::string& text) {
@@ -59,6 +57,21 @@ void add_model_options(CLI::App& app, ModelOptions& options) {
       ->capture_default_str()
       ->check(CLI::Range(0, 1024));
   app.parse_complete_callback([&options] { check_backend(options); });
+}
+
+}  // namespace
+
+void add_model_options(CLI::App& app, ModelOptions& options) {
+  add_weights_option(app, options);
+  app.add_option("--input", options.input, "A video, a directory of images, one image, or a uint8 .npy [T, H, W, 3]")
+      ->type_name("PATH")
+      ->required();
+  add_computing_options(app, options);
+}
+
+void add_model_options_without_input(CLI::App& app, ModelOptions& options) {
+  add_weights_option(app, options);
+  add_computing_options(app, options);
 }
 
 AnyModel load_model(const ModelOptions& options) {

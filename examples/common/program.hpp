@@ -29,6 +29,8 @@ struct ModelOptions {
 /// Adds --weights, --input, --size, --backend, --precision and --threads. What this build cannot do is refused by name
 /// when the command line is read.
 void add_model_options(CLI::App& app, ModelOptions& options);
+/// The same but for --input.
+void add_model_options_without_input(CLI::App& app, ModelOptions& options);
 
 /// The model that the options ask for: what must be chosen at run time is one variant, here at the edge.
 using AnyModel = std::variant<Model<EigenCpu<float>>, Model<Cpu<float>>, Model<Cpu<bfloat16>>, Model<Cpu<std::int8_t>>>;

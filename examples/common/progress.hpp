@@ -20,7 +20,7 @@ class Progress {
 
   /// One more frame is done.
   void advance();
-  /// Clears the bar.
+  /// Clears the bar, until the next frame if one comes.
   void finish();
 
   std::size_t done() const noexcept { return done_; }

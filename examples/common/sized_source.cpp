@@ -38,6 +38,7 @@ std::string SizedSource::notice() const {
 
 std::optional<FrameView> SizedSource::next() {
   std::optional<FrameView> frame = first_ ? std::exchange(first_, std::nullopt) : source_->next();
+  if (frame) original_ = *frame;
   if (!frame || size_ == original_size_) return frame;
   resizer_.resize(*frame, size_.height, size_.width, resized_);
   return resized_.view();

@@ -41,6 +41,8 @@ class SizedSource {
 
   /// As FrameSource's.
   std::optional<FrameView> next();
+  /// What the frame that next() gave last was before it was resized; valid as long.
+  const FrameView& original() const noexcept { return original_; }
   std::optional<std::size_t> count() const { return source_->count(); }
   std::optional<double> fps() const { return source_->fps(); }
   std::string warning() const { return source_->warning(); }
@@ -48,6 +50,7 @@ class SizedSource {
  private:
   std::unique_ptr<FrameSource> source_;
   std::optional<FrameView> first_;
+  FrameView original_;
   bool asked_;
   FrameSize original_size_;
   FrameSize size_;

@@ -104,6 +104,7 @@ TEST_CASE("a directory of images is read in natural order; other files are left 
     rvm::examples::save_png(dir / ("frame" + std::to_string(i) + ".png"), images.back());
   }
   test::write_file(dir / "notes.txt", test::bytes_of("not an image"));
+  test::write_file(dir / "._frame0.png", test::bytes_of("hidden, and not an image"));
   std::filesystem::create_directory(dir / "sub.png");
   const auto source = open_source(dir.path());
   CHECK(source->count() == std::size_t{12});

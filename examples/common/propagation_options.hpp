@@ -1,0 +1,11 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <rvm/tracking/label_propagation.hpp>
+
+namespace rvm::examples {
+
+/// Adds --context, --top-k, --temperature and --radius; what `options` holds is the default.
+void add_propagation_options(CLI::App& app, PropagationOptions& options);
+
+}  // namespace rvm::examples

@@ -1,0 +1,91 @@
+#include "common/result_store.hpp"
+
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include <rvm/core/atomic_file.hpp>
+#include <rvm/core/error.hpp>
+#include <rvm/core/mapped_file.hpp>
+
+namespace rvm::examples {
+namespace {
+
+/// "precision is "bf16" there and "f32" here; ..."
+std::string differences(const nlohmann::json& there, const nlohmann::json& here) {
+  std::string text;
+  const auto add = [&](const std::string& key) {
+    const nlohmann::json nothing;
+    const nlohmann::json& a = there.contains(key) ? there.at(key) : nothing;
+    const nlohmann::json& b = here.contains(key) ? here.at(key) : nothing;
+    if (a != b) text += (text.empty() ? "" : "; ") + key + " is " + a.dump() + " there and " + b.dump() + " here";
+  };
+  for (const auto& [key, value] : here.items()) add(key);
+  for (const auto& [key, value] : there.items()) {
+    if (!here.contains(key)) add(key);
+  }
+  return text;
+}
+
+}  // namespace
+
+ResultStore::ResultStore(std::filesystem::path path, const nlohmann::json& settings, bool anew)
+    : path_(std::move(path)), content_{{"settings", settings}, {"sequences", nlohmann::json::object()}} {
+  if (!anew && std::filesystem::exists(path_)) read(settings);
+  write();  // so that a place where nothing can be stored is known before anything is computed
+}
+
+void ResultStore::read(const nlohmann::json& settings) {
+  const std::string escape = "; name another --output, or throw it away with --anew";
+  const MappedFile file(path_);
+  const auto* const text = reinterpret_cast<const char*>(file.bytes().data());
+  const nlohmann::json found = nlohmann::json::parse(text, text + file.bytes().size(), nullptr, false);
+  const auto holds = [&](const char* key) {
+    return found.is_object() && found.contains(key) && found[key].is_object();
+  };
+  if (!holds("settings") || !holds("sequences")) {
+    throw IoError(path_.string() + ": not the results of an evaluation" + escape);
+  }
+  if (found["settings"] != settings) {
+    throw IoError(path_.string() + ": belongs to another evaluation: " + differences(found["settings"], settings) +
+                  escape);
+  }
+  content_["sequences"] = found["sequences"];
+}
+
+const nlohmann::json* ResultStore::find(const std::string& sequence) const {
+  const nlohmann::json& sequences = content_["sequences"];
+  const auto found = sequences.find(sequence);
+  return found == sequences.end() ? nullptr : &*found;
+}
+
+void ResultStore::add(const std::string& sequence, nlohmann::json result) {
+  content_["sequences"][sequence] = std::move(result);
+  write();
+}
+
+void ResultStore::finish(const nlohmann::json& figures, const nlohmann::json& left_out) {
+  content_["left out"] = left_out;
+  content_["all"] = figures;
+  write();
+}
+
+void ResultStore::write() const {
+  // A sequence a line, so that a person can read the file too.
+  std::string text = "{\"settings\": " + content_["settings"].dump() + ",\n\"sequences\": {";
+  std::string_view between = "\n";
+  for (const auto& [name, result] : content_["sequences"].items()) {
+    text.append(between).append(nlohmann::json(name).dump()).append(": ").append(result.dump());
+    between = ",\n";
+  }
+  text += "\n}";
+  for (const char* const key : {"left out", "all"}) {
+    if (content_.contains(key)) text.append(",\n\"").append(key).append("\": ").append(content_[key].dump());
+  }
+  text += "}\n";
+  AtomicFile file(path_);
+  file.write(std::as_bytes(std::span(text)));
+  file.commit();
+}
+
+}  // namespace rvm::examples
