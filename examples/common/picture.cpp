@@ -25,12 +25,23 @@ Image to_bytes(const FrameView& picture) {
   return bytes;
 }
 
-std::string encode_png(const Image& image) {
-  const auto append = [](void* png, void* data, int size) {
-    static_cast<std::string*>(png)->append(static_cast<const char*>(data), static_cast<std::size_t>(size));
-  };
-  std::string png;
+void append(void* text, void* data, int size) {
+  static_cast<std::string*>(text)->append(static_cast<const char*>(data), static_cast<std::size_t>(size));
+}
+
+}  // namespace
+
+void save_png(const std::filesystem::path& path, const FrameView& picture) {
+  AtomicFile file(path);
+  const std::string png = to_png(picture);
+  file.write(std::as_bytes(std::span(png)));
+  file.commit();
+}
+
+std::string to_png(const FrameView& picture) {
+  const Image image = to_bytes(picture);
   const int width = static_cast<int>(image.width());
+  std::string png;
   if (stbi_write_png_to_func(append, &png, width, static_cast<int>(image.height()), 3, image.bytes().data(),
                              3 * width) == 0) {
     throw std::bad_alloc();
@@ -38,13 +49,14 @@ std::string encode_png(const Image& image) {
   return png;
 }
 
-}  // namespace
-
-void save_png(const std::filesystem::path& path, const FrameView& picture) {
-  AtomicFile file(path);
-  const std::string png = encode_png(to_bytes(picture));
-  file.write(std::as_bytes(std::span(png)));
-  file.commit();
+std::string to_jpeg(const FrameView& picture, int quality) {
+  const Image image = to_bytes(picture);
+  std::string jpeg;
+  if (stbi_write_jpg_to_func(append, &jpeg, static_cast<int>(image.width()), static_cast<int>(image.height()), 3,
+                             image.bytes().data(), quality) == 0) {
+    throw std::bad_alloc();
+  }
+  return jpeg;
 }
 
 }  // namespace rvm::examples
