@@ -6,7 +6,7 @@
 
 namespace rvm {
 
-/// [H, W]: one label a pixel; 0 is the background.
+/// [H, W]: the label of every pixel, 0 for the background; what an indexed PNG of a segmentation data set holds.
 using LabelImage = Tensor<std::uint8_t>;
 
 }  // namespace rvm
