@@ -1,7 +1,7 @@
 # For the scripts `examples/run` and `tests/run`: brings the packages that the build needs. Sourced, not run.
 
 rvm_build_packages="g++ make cmake libeigen3-dev zlib1g-dev nlohmann-json3-dev libcli11-dev libstb-dev pkg-config
-  libavformat-dev libavcodec-dev libavutil-dev libswscale-dev libdnnl-dev
+  libavformat-dev libavcodec-dev libavfilter-dev libavutil-dev libswscale-dev libdnnl-dev
   libavdevice-dev libcpp-httplib-dev"
 rvm_test_packages="catch2"
 # For the live page's test in a browser. Ubuntu has Chromium as a snap alone.

@@ -10,6 +10,7 @@
 
 #include <rvm/core/error.hpp>
 
+#include "common/extension.hpp"
 #include "common/natural_order.hpp"
 #include "common/stb.hpp"
 
@@ -64,11 +65,7 @@ std::vector<std::filesystem::path> list_images(const std::filesystem::path& dire
 
 bool is_image(const std::filesystem::path& path) {
   constexpr std::array<std::string_view, 7> kExtensions{".jpg", ".jpeg", ".png", ".bmp", ".tga", ".ppm", ".pgm"};
-  std::string extension = path.extension().string();
-  for (char& c : extension) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return std::find(kExtensions.begin(), kExtensions.end(), extension) != kExtensions.end();
+  return std::find(kExtensions.begin(), kExtensions.end(), extension_of(path)) != kExtensions.end();
 }
 
 Image load_image(const std::filesystem::path& path) {

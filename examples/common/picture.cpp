@@ -15,31 +15,15 @@
 namespace rvm::examples {
 namespace {
 
-Image to_bytes(const FrameView& picture) {
-  Image image = to_rgb(picture);
-  if (image.format() == PixelFormat::kRgb) return image;
-  Image bytes(image.height(), image.width());
-  std::transform(image.floats().begin(), image.floats().end(), bytes.bytes().begin(), [](float value) {
-    return static_cast<std::uint8_t>(std::lround(std::clamp(value, 0.0F, 1.0F) * 255.0F));
-  });
-  return bytes;
-}
-
 void append(void* text, void* data, int size) {
   static_cast<std::string*>(text)->append(static_cast<const char*>(data), static_cast<std::size_t>(size));
 }
 
 }  // namespace
 
-void save_png(const std::filesystem::path& path, const FrameView& picture) {
-  AtomicFile file(path);
-  const std::string png = to_png(picture);
-  file.write(std::as_bytes(std::span(png)));
-  file.commit();
-}
-
 std::string to_png(const FrameView& picture) {
-  const Image image = to_bytes(picture);
+  Image image;
+  to_bytes(picture, image);
   const int width = static_cast<int>(image.width());
   std::string png;
   if (stbi_write_png_to_func(append, &png, width, static_cast<int>(image.height()), 3, image.bytes().data(),
@@ -50,13 +34,34 @@ std::string to_png(const FrameView& picture) {
 }
 
 std::string to_jpeg(const FrameView& picture, int quality) {
-  const Image image = to_bytes(picture);
+  Image image;
+  to_bytes(picture, image);
   std::string jpeg;
   if (stbi_write_jpg_to_func(append, &jpeg, static_cast<int>(image.width()), static_cast<int>(image.height()), 3,
                              image.bytes().data(), quality) == 0) {
     throw std::bad_alloc();
   }
   return jpeg;
+}
+
+void to_bytes(const FrameView& picture, Image& out) {
+  if (picture.format() != PixelFormat::kRgbFloat) {
+    to_rgb(picture, out);
+    return;
+  }
+  out.reset(picture.height(), picture.width());
+  for (std::size_t y = 0; y < picture.height(); ++y) {
+    std::transform(
+        picture.float_row(y), picture.float_row(y) + 3 * picture.width(), out.bytes()[y].begin(),
+        [](float value) { return static_cast<std::uint8_t>(std::lround(std::clamp(value, 0.0F, 1.0F) * 255.0F)); });
+  }
+}
+
+void save_png(const std::filesystem::path& path, const FrameView& picture) {
+  AtomicFile file(path);
+  const std::string png = to_png(picture);
+  file.write(std::as_bytes(std::span(png)));
+  file.commit();
 }
 
 }  // namespace rvm::examples

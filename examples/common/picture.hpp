@@ -4,8 +4,13 @@
 #include <string>
 
 #include <rvm/image/frame.hpp>
+#include <rvm/image/image.hpp>
 
 namespace rvm::examples {
+
+/// Makes `out` a copy of the picture in RGB bytes; floats are rounded and clipped. Throws rvm::FrameError on an empty
+/// picture.
+void to_bytes(const FrameView& picture, Image& out);
 
 /// Writes a PNG; floats are rounded to bytes and clipped. The file is complete or absent: it is written under a
 /// temporary name beside it. Throws rvm::IoError with the reason.

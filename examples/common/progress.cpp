@@ -43,10 +43,6 @@ std::string bar(std::size_t done, std::size_t total) {
 
 Progress::Progress(std::optional<std::size_t> total) : total_(total), terminal_(::isatty(STDERR_FILENO) != 0) {}
 
-Progress::~Progress() {
-  clear();
-}
-
 void Progress::advance() {
   ++done_;
   const Clock::time_point now = Clock::now();
@@ -57,7 +53,8 @@ void Progress::advance() {
 }
 
 void Progress::finish() {
-  clear();
+  if (drawn_) std::fputs("\r\x1b[K", stderr);
+  drawn_ = false;
 }
 
 double Progress::rate() const {
@@ -72,11 +69,6 @@ std::string Progress::text() const {
   const std::string left = duration(static_cast<double>(*total_ - done_) / std::max(rate(), 1e-9)) + " left";
   return (terminal_ ? bar(done_, *total_) : "") + std::to_string(100 * done_ / *total_) + "%, " + frames + speed +
          ", " + left;
-}
-
-void Progress::clear() {
-  if (drawn_) std::fputs("\r\x1b[K", stderr);
-  drawn_ = false;
 }
 
 }  // namespace rvm::examples

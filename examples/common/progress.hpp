@@ -15,12 +15,12 @@ class Progress {
   explicit Progress(std::optional<std::size_t> total);
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
-  /// Clears the bar if finish() has not been called, so that an error message starts on a clean line.
-  ~Progress();
+  /// As finish(), so that an error message starts on a clean line.
+  ~Progress() { finish(); }
 
   /// One more frame is done.
   void advance();
-  /// All frames are done: clears the bar.
+  /// Clears the bar.
   void finish();
 
   std::size_t done() const noexcept { return done_; }
@@ -31,7 +31,6 @@ class Progress {
   using Clock = std::chrono::steady_clock;
 
   std::string text() const;
-  void clear();
 
   std::optional<std::size_t> total_;
   bool terminal_;

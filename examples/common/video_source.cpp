@@ -1,48 +1,28 @@
 #include "common/video_source.hpp"
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
 
 #include <rvm/core/error.hpp>
 
+#include "common/ffmpeg.hpp"
+
 extern "C" {
-#include <libavcodec/avcodec.h>
 #ifdef RVM_HAS_AVDEVICE
 #include <libavdevice/avdevice.h>
 #endif
-#include <libavformat/avformat.h>
 #include <libavutil/imgutils.h>
 #include <libavutil/log.h>
 #include <libavutil/pixdesc.h>
-#include <libswscale/swscale.h>
 }
 
 namespace rvm::examples {
 namespace {
 
-struct Free {
-  void operator()(AVFormatContext* p) const noexcept { avformat_close_input(&p); }
-  void operator()(AVCodecContext* p) const noexcept { avcodec_free_context(&p); }
-  void operator()(AVPacket* p) const noexcept { av_packet_free(&p); }
-  void operator()(AVFrame* p) const noexcept { av_frame_free(&p); }
-  void operator()(SwsContext* p) const noexcept { sws_freeContext(p); }
-};
-template <class T>
-using Owned = std::unique_ptr<T, Free>;
-
-template <class T>
-Owned<T> owned(T* pointer) {
-  if (pointer == nullptr) throw std::bad_alloc();
-  return Owned<T>(pointer);
-}
-
-std::string reason(int code) {
-  std::array<char, AV_ERROR_MAX_STRING_SIZE> text{};
-  av_strerror(code, text.data(), text.size());
-  return text.data();
-}
+using ffmpeg::Owned;
+using ffmpeg::owned;
+using ffmpeg::reason;
 
 std::string size_text(int height, int width) {
   return std::to_string(height) + "x" + std::to_string(width);

@@ -5,9 +5,10 @@
 namespace rvm::examples {
 
 std::unique_ptr<FrameSource> open_video(const std::filesystem::path& path) {
-  throw IoError(path.string() +
-                ": this program was built without FFmpeg, so it cannot read videos; install libavformat-dev "
-                "libavcodec-dev libavutil-dev libswscale-dev and rebuild (directories of images work without)");
+  throw IoError(
+      path.string() +
+      ": this program was built without FFmpeg, so it cannot read videos; install libavformat-dev "
+      "libavcodec-dev libavfilter-dev libavutil-dev libswscale-dev and rebuild (directories of images work without)");
 }
 
 std::unique_ptr<FrameSource> open_camera(const std::filesystem::path& device) {
