@@ -240,7 +240,8 @@ int main(int argc, char** argv) {
   app.get_option("--input")->description(
       "A video, a camera (/dev/video0), a directory of images, one image, or a uint8 .npy [T, H, W, 3]");
   app.add_flag("--loop", options.loop, "Play a file again when it ends; the state goes on");
-  app.add_option("--fps", options.fps, "At most so many frames per second; 0 for as many as can be computed (default: the file's own)")
+  app.add_option("--fps", options.fps,
+                 "At most so many frames per second; 0 for as many as can be computed (default: the file's own)")
       ->type_name("N")
       ->check(CLI::Range(0.0, 1000.0));
   app.add_option("--host", options.page.host, "Where to serve: an address of this machine, 0.0.0.0 for all of them")

@@ -31,7 +31,7 @@ std::string size_text(int height, int width) {
 class VideoSource final : public FrameSource {
  public:
   explicit VideoSource(const std::filesystem::path& path) : path_(path.string()) {
-    av_log_set_level(AV_LOG_QUIET);  // what goes wrong is said once, by our errors and warning()
+    av_log_set_level(AV_LOG_QUIET);            // what goes wrong is said once, by our errors and warning()
     open_container("file:" + path_, nullptr);  // so that a colon in a name does not make it a protocol
     open_decoder();
   }
@@ -214,8 +214,9 @@ std::unique_ptr<FrameSource> open_device(const std::string& format, const std::s
 }
 #else
 std::unique_ptr<FrameSource> open_device(const std::string& /*format*/, const std::string& name) {
-  throw IoError(name + ": this program was built without libavdevice, so it cannot read cameras; install "
-                       "libavdevice-dev and rebuild");
+  throw IoError(name +
+                ": this program was built without libavdevice, so it cannot read cameras; install "
+                "libavdevice-dev and rebuild");
 }
 #endif
 

@@ -16,8 +16,9 @@ std::unique_ptr<FrameSource> open_camera(const std::filesystem::path& device) {
 }
 
 std::unique_ptr<FrameSource> open_device(const std::string& /*format*/, const std::string& name) {
-  throw IoError(name + ": this program was built without FFmpeg, so it cannot read cameras; install libavdevice-dev and "
-                       "rebuild");
+  throw IoError(name +
+                ": this program was built without FFmpeg, so it cannot read cameras; install libavdevice-dev and "
+                "rebuild");
 }
 
 }  // namespace rvm::examples

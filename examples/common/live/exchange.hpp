@@ -59,23 +59,18 @@ class Exchange {
     published_.notify_all();
   }
 
-  /// Runs the calls that have come, and those that come until `time`, or until `until_one` was run. Returns whether any
-  /// was.
-  bool serve(Clock::time_point time, bool until_one = false) {
-    bool any = false;
+  /// Runs the calls that have come, and those that come until `time`.
+  void serve(Clock::time_point time) {
     std::unique_lock lock(mutex_);
-    for (;;) {
+    do {
       while (!calls_.empty()) {
         std::packaged_task<void()> next = std::move(calls_.front());
         calls_.pop_front();
         lock.unlock();
         next();
-        any = true;
         lock.lock();
       }
-      if (any && until_one) return true;
-      if (!called_.wait_until(lock, time, [&] { return !calls_.empty(); })) return any;
-    }
+    } while (called_.wait_until(lock, time, [&] { return !calls_.empty(); }));
   }
 
   /// Ends all waiting; what comes later is refused.

@@ -54,7 +54,8 @@ std::string encode(const Moment& moment, std::uint64_t serial) {
   // File names need not be UTF-8, which JSON must be.
   const std::string text = all.dump(-1, ' ', false, json::error_handler_t::replace);
   std::string out;
-  for (unsigned shift = 0; shift < 32; shift += 8) out += std::bit_cast<char>(static_cast<std::uint8_t>(text.size() >> shift));
+  for (unsigned shift = 0; shift < 32; shift += 8)
+    out += std::bit_cast<char>(static_cast<std::uint8_t>(text.size() >> shift));
   return out + text + frame + colours;
 }
 

@@ -6,19 +6,16 @@
 #include <vector>
 
 #include <rvm/image/image.hpp>
+#include <rvm/image/point.hpp>
 
 namespace rvm::examples {
 
-/// Where a point of the picture is, in pixels of the frame (x right, y down), and where it was before.
+/// A point that is tracked: where it is, in pixels of the frame, and where it was.
 struct TrackedPoint {
-  struct Place {
-    float x = 0;
-    float y = 0;
-  };
   std::size_t id = 0;  // counted from 0; gives it its colour
   bool seen = false;   // else `place` is where it was seen last
-  Place place;
-  std::vector<Place> trail;  // oldest first, `place` last
+  Point place;
+  std::vector<Point> trail;  // oldest first, `place` last
 };
 
 /// All that the page shows at one time.

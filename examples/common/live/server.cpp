@@ -1,5 +1,6 @@
 #include "common/live/server.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
@@ -7,9 +8,8 @@
 #include <exception>
 #include <fstream>
 #include <future>
-#include <iterator>
-#include <optional>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 #include <netinet/in.h>
@@ -30,8 +30,8 @@ using nlohmann::json;
 using Handled = httplib::Server::HandlerResponse;
 
 constexpr std::chrono::seconds kPatience{2};
-constexpr std::size_t kThreads = 64;         // requests answered at the same time; more wait for their turn
-constexpr std::size_t kMostJson = 4096;      // bytes
+constexpr std::size_t kThreads = 64;           // requests answered at the same time; more wait for their turn
+constexpr std::size_t kMostJson = 4096;        // bytes
 constexpr std::size_t kSpareBytes = 64 << 10;  // beyond a state, so that what is a little too long is told so in full
 constexpr const char* kJson = "application/json";
 constexpr const char* kBytes = "application/octet-stream";
@@ -107,7 +107,10 @@ std::pair<Point, std::uint64_t> parse_click(const std::string& body) {
   if (!is("x", &json::is_number) || !is("y", &json::is_number) || !is("step", &json::is_number_unsigned)) {
     throw HttpError(400, R"(expected {"x": number, "y": number, "step": whole number})");
   }
-  return {{click["x"].get<float>(), click["y"].get<float>()}, click["step"].get<std::uint64_t>()};
+  const auto number = [&](const char* key) {
+    return static_cast<float>(std::clamp(click[key].get<double>(), -1e9, 1e9));  // a double need not fit a float
+  };
+  return {{number("x"), number("y")}, click["step"].get<std::uint64_t>()};
 }
 
 /// The bytes of a file, but not more than `most`. Throws rvm::IoError.
@@ -116,7 +119,9 @@ std::vector<std::byte> read_file(const std::filesystem::path& path, std::size_t 
   std::ifstream file(path, std::ios::binary);
   std::vector<std::byte> bytes(most);
   if (file) file.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(most));
-  if (file.bad() || (file.fail() && !file.eof())) throw detail::io_error(path, "read");
+  if (file.bad() || (file.fail() && !file.eof())) {
+    throw IoError(path.string() + ": cannot be read: " + std::strerror(errno));
+  }
   bytes.resize(static_cast<std::size_t>(file.gcount()));
   return bytes;
 }
@@ -126,6 +131,13 @@ std::string as_url(const std::string& host, int port) {
   const std::string name = everywhere ? "localhost" : host.find(':') == std::string::npos ? host : "[" + host + "]";
   return "http://" + name + ":" + std::to_string(port) + "/";
 }
+
+class Server : public httplib::Server {
+ public:
+  /// Lets as many clients wait to be accepted as are answered; httplib lets 5, and makes the others try again a second
+  /// later.
+  void lengthen_queue() { ::listen(svr_sock_, static_cast<int>(kThreads)); }
+};
 
 /// Ends the connections to `port` that are open still: httplib waits for them when it stops, and some clients never
 /// end theirs.
@@ -158,13 +170,14 @@ class PageServer::Http {
   int start() {
     errno = 0;
     int port = options_.port;
-    const bool bound = port == 0 ? (port = server_.bind_to_any_port(options_.host)) > 0
-                                 : server_.bind_to_port(options_.host, port);
+    const bool bound =
+        port == 0 ? (port = server_.bind_to_any_port(options_.host)) > 0 : server_.bind_to_port(options_.host, port);
     if (!bound) {
       throw IoError("cannot serve on " + options_.host + ":" + std::to_string(options_.port) + ": " +
                     (errno != 0 ? std::strerror(errno) : "no such address of this machine"));
     }
     port_ = port;
+    server_.lengthen_queue();
     ended_ = std::async(std::launch::async, [this] { server_.listen_after_bind(); });
     while (running() && !server_.is_running()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     return port;
@@ -248,7 +261,7 @@ class PageServer::Http {
     on("/track", [this](const auto& request) {
       const auto [point, step] = parse_click(request.body);
       exchange_.call([this, at = point, s = step] { controls_.track(at, s); });
-      return std::string("Tracking");
+      return std::string("Tracking one more point");
     });
     on("/save", [this](const auto&) {
       AtomicFile file(state_file());
@@ -295,7 +308,7 @@ class PageServer::Http {
   Exchange& exchange_;
   LiveControls& controls_;
   PageServerOptions options_;
-  httplib::Server server_;
+  Server server_;
   int port_ = 0;
   std::future<void> ended_;
 };

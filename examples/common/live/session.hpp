@@ -12,7 +12,8 @@
 #include <vector>
 
 #include <rvm/rvm.hpp>
-#include <rvm/tracking/point_tracker.hpp>
+#include <rvm/tracking/keypoints.hpp>
+#include <rvm/tracking/label_propagation.hpp>
 #include <rvm/visualize/streaming_pca_colours.hpp>
 
 #include "common/live/moment.hpp"
@@ -21,7 +22,7 @@
 namespace rvm::examples {
 
 /// A model that watches a video: its state, the colours of what it sees, and the points that it tracks. Used by one
-/// thread at a time. A call that throws leaves the session as it was.
+/// thread at a time. A call that throws one of the errors named leaves the session as it was.
 template <Backend B>
 class LiveSession {
  public:
@@ -42,7 +43,7 @@ class LiveSession {
     const auto start = std::chrono::steady_clock::now();
     const TensorView<const float> features = stream_.step(frame).tokens();
     colours_ = paint_(features);
-    for (Track& track : tracks_) follow(track, track.tracker.step(features)[0]);
+    for (Track& track : tracks_) follow(track, features);
     to_rgb(frame, frame_);
     ++steps_;
     std::copy(features.begin(), features.end(), recent_[steps_ % kRecent].begin());
@@ -58,13 +59,13 @@ class LiveSession {
     remembered_ = 0;
   }
 
-  /// From now on tracks what is at `point` of the frame of step `step`; of the newest frame if that is long gone. Throws
-  /// ArgumentError if the point is outside of the frame, there is no frame, or kMostPoints are tracked already.
+  /// From now on tracks what is at `point` of the frame of step `step`; of the newest frame if that is long gone.
+  /// Throws ArgumentError if the point is outside of the frame, there is no frame, or kMostPoints are tracked already.
   void track(const Point& point, std::uint64_t step) {
     const auto height = static_cast<float>(stream_.options().height);
     const auto width = static_cast<float>(stream_.options().width);
     if (remembered_ == 0) throw ArgumentError("there is no frame yet to track a point of");
-    if (!(point.x >= -0.5F && point.x < width - 0.5F && point.y >= -0.5F && point.y < height - 0.5F)) {
+    if (!(point.x >= 0 && point.x < width && point.y >= 0 && point.y < height)) {
       throw ArgumentError("the point (" + std::to_string(point.x) + ", " + std::to_string(point.y) +
                           ") is outside of the frame of " +
                           to_string(FrameSize{stream_.options().height, stream_.options().width}));
@@ -74,12 +75,10 @@ class LiveSession {
     }
     const bool recent = step <= steps_ && steps_ - step < remembered_;
     std::uint64_t at = recent ? step : steps_;
-    const Point inside{std::clamp(point.x, 0.0F, width - 1), std::clamp(point.y, 0.0F, height - 1)};
-    Track track{{.id = tracks_.size(), .seen = true, .place = {}, .trail = {}},
-                PointTracker(recent_[at % kRecent], std::span(&inside, 1), stream_.options().height,
-                             stream_.options().width, tracking_)};
-    follow(track, inside);
-    while (at++ < steps_) follow(track, track.tracker.step(recent_[at % kRecent])[0]);
+    LabelPropagation labels(recent_[at % kRecent], label_of(point), tracking_);
+    const Point read = place_of(labels);
+    Track track{{tracks_.size(), true, point, {point}}, std::move(labels), {point.x - read.x, point.y - read.y}};
+    while (at++ < steps_) follow(track, recent_[at % kRecent]);
     tracks_.push_back(std::move(track));
   }
 
@@ -113,14 +112,43 @@ class LiveSession {
  private:
   struct Track {
     TrackedPoint point;
-    PointTracker tracker;
+    LabelPropagation labels;
+    Point offset;  // from what is read from the labels to what the user has clicked
   };
 
-  static void follow(Track& track, const Point& found) {
+  /// [h, w, 2], background and point: the point's share of the tokens around it, whose places are their patches'
+  /// middles.
+  Tensor<float> label_of(const Point& point) const {
+    const auto h = static_cast<std::ptrdiff_t>(stream_.grid_height());
+    const auto w = static_cast<std::ptrdiff_t>(stream_.grid_width());
+    Tensor<float> label({stream_.grid_height(), stream_.grid_width(), 2});
+    const float y = std::clamp(point.y / static_cast<float>(kPatchSize) - 0.5F, 0.0F, static_cast<float>(h - 1));
+    const float x = std::clamp(point.x / static_cast<float>(kPatchSize) - 0.5F, 0.0F, static_cast<float>(w - 1));
+    for (std::ptrdiff_t i = 0; i < h; ++i) {
+      for (std::ptrdiff_t j = 0; j < w; ++j) {
+        const float nearness = std::max(0.0F, 1 - std::abs(y - static_cast<float>(i))) *
+                               std::max(0.0F, 1 - std::abs(x - static_cast<float>(j)));
+        label(i, j, 0) = 1 - nearness;
+        label(i, j, 1) = nearness;
+      }
+    }
+    return label;
+  }
+
+  Point place_of(const LabelPropagation& labels) const {
+    Point place;
+    heatmap_to_pose(labels.labels(), stream_.options().height, stream_.options().width, std::span(&place, 1));
+    return place;
+  }
+
+  void follow(Track& track, TensorView<const float> features) const {
+    track.labels.step(features);
+    const Point read = place_of(track.labels);
     TrackedPoint& point = track.point;
-    point.seen = found.visible();
+    point.seen = read.visible();
     if (!point.seen) return;
-    point.place = {found.x, found.y};
+    point.place = {std::clamp(read.x + track.offset.x, 0.0F, static_cast<float>(stream_.options().width)),
+                   std::clamp(read.y + track.offset.y, 0.0F, static_cast<float>(stream_.options().height))};
     if (point.trail.size() == kTrail) point.trail.erase(point.trail.begin());
     point.trail.push_back(point.place);
   }
