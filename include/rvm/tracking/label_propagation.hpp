@@ -1,15 +1,25 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <atomic>
+#include <bit>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
+#include <memory>
+#include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
+#include <rvm/core/detail/partition.hpp>
 #include <rvm/core/error.hpp>
 #include <rvm/core/tensor.hpp>
+#include <rvm/core/thread_team.hpp>
+#include <rvm/tracking/detail/affinity_kernels.hpp>
+#include <rvm/tracking/detail/token_tiles.hpp>
+#include <rvm/tracking/detail/top_tokens.hpp>
 
 namespace rvm {
 
@@ -36,7 +46,7 @@ inline void check_features(const Shape& features) {
 /// Carries the labels of a video's first frame on to the frames that follow, without training: a token's label is the
 /// mean of the labels of the tokens most like it, in the first frame and the last few. Like a Stream it is stepped
 /// frame by frame, every step costs the same, and none allocates. Labels are any numbers: shares of objects, heat maps.
-/// (Spec, section 6: dense tracking protocol.)
+/// They are the same for any number of threads. (Spec, section 6: dense tracking protocol.)
 ///
 /// One thread at a time. A call that throws leaves it as it was.
 class LabelPropagation {
@@ -46,56 +56,90 @@ class LabelPropagation {
   /// finite, or an option is out of its range.
   LabelPropagation(TensorView<const float> features, TensorView<const float> labels,
                    const PropagationOptions& options = {})
-      : options_(checked(options)), shape_(checked_shape(features.shape(), labels.shape())) {
-    Tensor<float> first = unit(features);
-    labels_ = Tensor<float>(labels.shape());
-    Tensor<float> first_labels(labels.shape());
-    std::copy(labels.begin(), labels.end(), first_labels.begin());
-    first_ = {first, first_labels};
-    queue_.assign(options_.context, first_);
-    propagate(std::move(first));
+      : options_(checked(options, features.shape())),
+        features_shape_(checked(features.shape(), labels.shape())),
+        labels_shape_(labels.shape()),
+        tiles_(features_shape_[0], features_shape_[1]),
+        team_(std::make_unique<ThreadTeam>(options.threads)),
+        blocks_(tiles_.count(), std::clamp<std::size_t>(tiles_.count() / (4 * team_->size()), 1, kBlockTiles), 1),
+        kept_tokens_(std::min(options.top_k, (1 + options.context) * tokens())),
+        error_(detail::TokenFeatures::error(features_shape_[2])),
+        masks_(tiles_.count()),
+        features_(options.context + 2, detail::TokenFeatures(tiles_, tokens(), features_shape_[2])),
+        labels_(options.context + 2, Tensor<float>(labels_shape_)),
+        kept_({team_->size() * blocks_.size * detail::kTileTokens * kept_tokens_}) {
+    for (std::size_t tile = 0; tile < tiles_.count(); ++tile) {
+      for (std::size_t place = 0; place < detail::kTileTokens; ++place) {
+        if (tiles_.holds_token(tile, place)) masks_[tile] |= 1U << place;
+      }
+    }
+    std::copy(labels.begin(), labels.end(), labels_[0].begin());
+    step(features);
   }
 
   /// The labels of the frame before: [h, w, C]. Valid until the next step.
-  TensorView<const float> labels() const noexcept { return labels_; }
+  TensorView<const float> labels() const noexcept { return labels_of(frames_ - 1); }
 
   /// Takes the next frame's features [h, w, D] and returns labels(). A feature of length zero is like nothing. Throws
   /// ArgumentError if they are of another shape or one is not finite.
   TensorView<const float> step(TensorView<const float> features) {
-    if (features.shape() != shape_) {
-      throw ArgumentError("expected features of shape " + to_string(shape_) + " as in the first frame, found " +
-                          to_string(features.shape()));
+    if (features.shape() != features_shape_) {
+      throw ArgumentError("expected features of shape " + to_string(features_shape_) +
+                          " as in the first frame, found " + to_string(features.shape()));
     }
-    propagate(unit(features));
+    load(features);
+    team_->run(blocks_.count(), [&](std::size_t block, std::size_t thread) noexcept {
+      propagate(blocks_.first(block), blocks_.length(block), thread);
+    });
+    ++frames_;
     return labels();
   }
 
   const PropagationOptions& options() const noexcept { return options_; }
   /// [h, w, D].
-  const Shape& features_shape() const noexcept { return shape_; }
+  const Shape& features_shape() const noexcept { return features_shape_; }
+  /// [h, w, C].
+  const Shape& labels_shape() const noexcept { return labels_shape_; }
+  /// Frames taken, the first included.
+  std::size_t frames() const noexcept { return frames_; }
 
  private:
-  struct Frame {
-    Tensor<float> features;
-    Tensor<float> labels;
-  };
-  struct Candidate {
-    float score;
-    const float* labels;
+  static constexpr std::size_t kBlockTiles = 16;  // tiles of queries that go through the context together
+
+  // A frame of the context. Positions count the context's frames from 0, the first one, then from the oldest to the
+  // latest; while the video is shorter than the context, the first frame has several.
+  struct ContextFrame {
+    const detail::TokenFeatures* features;
+    std::size_t first_position;
+    std::size_t positions;
   };
 
-  static const PropagationOptions& checked(const PropagationOptions& options) {
-    if (options.context == 0) throw ArgumentError("labels are taken from at least 1 frame of context");
+  // A tile of the present frame.
+  struct QueryTile {
+    std::size_t tile;
+    std::size_t row;
+    std::size_t column;
+    std::array<detail::TopTokens, detail::kTileTokens> top;
+    std::array<std::int32_t, detail::kTileTokens> least;  // in fixed point, what a key needs to be looked at
+  };
+
+  static const PropagationOptions& checked(const PropagationOptions& options, const Shape& features) {
+    if (options.context == 0) throw ArgumentError("labels are taken from at least 1 frame before (context)");
     if (options.top_k == 0) throw ArgumentError("a label is the mean of at least 1 token's (top_k)");
     if (!(options.temperature > 0) || !std::isfinite(options.temperature)) {
-      throw ArgumentError("the temperature must be above 0");
+      throw ArgumentError("the temperature must be a number above 0");
     }
-    if (!(options.radius >= 0)) throw ArgumentError("the radius must be 0 or more");
+    if (!(options.radius >= 0)) throw ArgumentError("the radius must be a number of at least 0");
+    detail::check_features(features);
+    constexpr std::size_t kMost = std::numeric_limits<std::uint32_t>::max();
+    if (options.context >= kMost || features[0] * features[1] > kMost / (options.context + 1)) {
+      throw ArgumentError("a context of " + std::to_string(options.context) + " frames of " + to_string(features) +
+                          " is too large");
+    }
     return options;
   }
 
-  static const Shape& checked_shape(const Shape& features, const Shape& labels) {
-    detail::check_features(features);
+  static const Shape& checked(const Shape& features, const Shape& labels) {
     if (labels.rank() != 3 || labels[0] != features[0] || labels[1] != features[1] || labels[2] == 0) {
       throw ArgumentError("labels of features of shape " + to_string(features) + " are [" +
                           std::to_string(features[0]) + ", " + std::to_string(features[1]) + ", C], found shape " +
@@ -104,68 +148,152 @@ class LabelPropagation {
     return features;
   }
 
-  Tensor<float> unit(TensorView<const float> features) const {
-    const std::size_t width = shape_[2];
-    Tensor<float> out(shape_);
-    for (std::size_t i = 0; i < features.size(); i += width) {
-      double squares = 0;
-      for (std::size_t d = 0; d < width; ++d) {
-        squares += static_cast<double>(features.data()[i + d]) * static_cast<double>(features.data()[i + d]);
-      }
-      if (!std::isfinite(squares)) {
-        throw ArgumentError("the features of token (" + std::to_string(i / width / shape_[1]) + ", " +
-                            std::to_string(i / width % shape_[1]) + ") are not finite numbers");
-      }
-      const double inverse = squares > 0 ? 1 / std::sqrt(squares) : 0.0;
-      for (std::size_t d = 0; d < width; ++d) {
-        out.data()[i + d] = static_cast<float>(static_cast<double>(features.data()[i + d]) * inverse);
-      }
-    }
-    return out;
+  std::size_t tokens() const noexcept { return features_shape_[0] * features_shape_[1]; }
+
+  // The first frame is kept for ever, the others and all predicted labels take turns.
+  std::size_t turn(std::size_t frame) const noexcept { return 1 + frame % (options_.context + 1); }
+  const detail::TokenFeatures& features_of(std::size_t frame) const noexcept {
+    return features_[frame == 0 ? 0 : turn(frame)];
+  }
+  const Tensor<float>& labels_of(std::size_t frame) const noexcept { return labels_[turn(frame)]; }
+  const Tensor<float>& labels_at(std::size_t position) const noexcept {
+    const std::size_t before = options_.context + 1 - position;  // the present frame
+    return position == 0 || before > frames_ ? labels_[0] : labels_of(frames_ - before);
   }
 
-  void propagate(Tensor<float> features) {
-    const std::size_t channels = labels_.shape()[2];
-    std::vector<Candidate> candidates;
-    for (std::size_t q = 0; q < shape_[0] * shape_[1]; ++q) {
-      candidates.clear();
-      const auto compare_with = [&](const Frame& frame, bool restricted) {
-        for (std::size_t k = 0; k < shape_[0] * shape_[1]; ++k) {
-          const double dy = static_cast<double>(k / shape_[1]) - static_cast<double>(q / shape_[1]);
-          const double dx = static_cast<double>(k % shape_[1]) - static_cast<double>(q % shape_[1]);
-          const auto radius = static_cast<double>(options_.radius);
-          if (restricted && !(dy * dy + dx * dx < radius * radius)) continue;
-          float dot = 0;
-          for (std::size_t d = 0; d < shape_[2]; ++d) {
-            dot += features.data()[q * shape_[2] + d] * frame.features.data()[k * shape_[2] + d];
-          }
-          candidates.push_back({dot / options_.temperature, frame.labels.data() + k * channels});
-        }
-      };
-      compare_with(first_, false);
-      for (const Frame& frame : queue_) compare_with(frame, true);
-      std::stable_sort(candidates.begin(), candidates.end(),
-                       [](const Candidate& a, const Candidate& b) { return a.score > b.score; });
-      candidates.resize(std::min(candidates.size(), options_.top_k));
-      float total = 0;
-      for (const Candidate& c : candidates) total += std::exp(c.score - candidates[0].score);
-      float* const out = labels_.data() + q * channels;
-      std::fill_n(out, channels, 0.0F);
-      for (const Candidate& c : candidates) {
-        for (std::size_t i = 0; i < channels; ++i) {
-          out[i] += std::exp(c.score - candidates[0].score) / total * c.labels[i];
+  // The context's frames that differ, the latest first and the first frame last.
+  std::size_t context_frames() const noexcept {
+    return 1 + std::min(options_.context, std::max<std::size_t>(frames_, 1) - 1);
+  }
+  ContextFrame context_frame(std::size_t i) const noexcept {
+    const std::size_t n = options_.context;
+    if (i + 1 < context_frames()) return {&features_of(frames_ - 1 - i), n - i, 1};
+    return {features_.data(), 0, frames_ > n ? 1 : 1 + std::min(n, n + 1 - frames_)};
+  }
+
+  void load(TensorView<const float> features) {
+    detail::TokenFeatures& to = features_[frames_ == 0 ? 0 : turn(frames_)];
+    std::atomic<bool> finite = true;
+    team_->run(tiles_.count(), [&](std::size_t tile, std::size_t) noexcept {
+      if (!to.set_tile(tiles_, tile, features.data())) finite = false;
+    });
+    for (std::size_t i = 0; i < features.size() && !finite; ++i) {
+      if (std::isfinite(features.data()[i])) continue;
+      const std::size_t token = i / features_shape_[2];
+      throw ArgumentError("the features of token (" + std::to_string(token / features_shape_[1]) + ", " +
+                          std::to_string(token % features_shape_[1]) + ") are not finite numbers");
+    }
+  }
+
+  // Labels of the tokens in some tiles of the present frame.
+  void propagate(std::size_t first_tile, std::size_t tile_count, std::size_t thread) noexcept {
+    std::array<QueryTile, kBlockTiles> queries;
+    detail::TopTokens::Token* kept = kept_.data() + thread * blocks_.size * detail::kTileTokens * kept_tokens_;
+    for (std::size_t i = 0; i < tile_count; ++i) {
+      QueryTile& query = queries[i];
+      query.tile = first_tile + i;
+      query.row = query.tile / tiles_.columns();
+      query.column = query.tile % tiles_.columns();
+      for (std::size_t place = 0; place < detail::kTileTokens; ++place, kept += kept_tokens_) {
+        query.top[place] = detail::TopTokens(kept, kept_tokens_);
+        const bool is_token = (masks_[query.tile] >> place & 1) != 0;
+        query.least[place] =
+            is_token ? std::numeric_limits<std::int32_t>::min() : std::numeric_limits<std::int32_t>::max();
+      }
+    }
+    // The latest frame first, and of that the query's own tile: there the most similar tokens are, and few others then
+    // need a look.
+    const std::span<QueryTile> block(queries.data(), tile_count);
+    for (QueryTile& query : block) compare(context_frame(0), query, query.tile);
+    for (std::size_t i = 0; i < context_frames(); ++i) compare(context_frame(i), block, i == 0);
+    for (std::size_t i = 0; i < tile_count; ++i) {
+      for (std::size_t place = 0; place < detail::kTileTokens; ++place) {
+        if ((masks_[queries[i].tile] >> place & 1) == 0) continue;
+        write_labels(queries[i].top[place], tiles_.token(queries[i].tile, place));
+      }
+    }
+  }
+
+  // All queries with all tokens of a frame that may count, but for their own tile's where that is done.
+  void compare(const ContextFrame& context, std::span<QueryTile> queries, bool own_done) const noexcept {
+    const auto radius = static_cast<double>(options_.radius);
+    for (std::size_t row = 0; row < tiles_.rows(); ++row) {
+      for (std::size_t column = 0; column < tiles_.columns(); ++column) {
+        for (QueryTile& query : queries) {
+          const std::size_t dy = detail::TokenTiles::gap(query.row, row);
+          const std::size_t dx = detail::TokenTiles::gap(query.column, column);
+          const bool near = static_cast<double>(dy * dy + dx * dx) < radius * radius;
+          const std::size_t tile = row * tiles_.columns() + column;
+          if (own_done && tile == query.tile) continue;
+          if (near || context.first_position == 0) compare(context, query, tile);
         }
       }
     }
-    queue_.erase(queue_.begin());
-    queue_.push_back({std::move(features), labels_});
+  }
+
+  void compare(const ContextFrame& context, QueryTile& query, std::size_t key_tile) const noexcept {
+    const detail::TokenFeatures& present = features_of(frames_);
+    std::array<std::uint16_t, detail::kTileTokens> found;
+    const std::uint32_t any = kernels_->candidates(present.tile(query.tile), context.features->tile(key_tile),
+                                                   present.pairs(), query.least.data(), found.data());
+    if ((any & masks_[key_tile]) == 0) return;
+    for (std::size_t place = 0; place < detail::kTileTokens; ++place) {
+      for (std::uint32_t bits = found[place] & masks_[key_tile]; bits != 0; bits &= bits - 1) {
+        offer(context, query, place, key_tile, static_cast<std::size_t>(std::countr_zero(bits)));
+      }
+    }
+  }
+
+  void offer(const ContextFrame& context, QueryTile& query, std::size_t place, std::size_t key_tile,
+             std::size_t key_place) const noexcept {
+    const std::size_t dy = detail::TokenTiles::difference(tiles_.y(query.tile, place), tiles_.y(key_tile, key_place));
+    const std::size_t dx = detail::TokenTiles::difference(tiles_.x(query.tile, place), tiles_.x(key_tile, key_place));
+    const bool near = static_cast<double>(dy * dy + dx * dx) <
+                      static_cast<double>(options_.radius) * static_cast<double>(options_.radius);
+    if (!near && context.first_position != 0) return;
+    const std::size_t key = tiles_.token(key_tile, key_place);
+    const float score = kernels_->dot(features_of(frames_).row(tiles_.token(query.tile, place)),
+                                      context.features->row(key), features_shape_[2]);
+    detail::TopTokens& top = query.top[place];
+    const std::size_t end = context.first_position + (near ? context.positions : 1);
+    for (std::size_t position = context.first_position; position < end; ++position) {
+      if (!top.offer(score, static_cast<std::uint32_t>(position * tokens() + key))) break;
+    }
+    constexpr double kUnit = detail::TokenFeatures::kOne * detail::TokenFeatures::kOne;
+    if (top.size() == kept_tokens_) {
+      query.least[place] = static_cast<std::int32_t>(std::floor((static_cast<double>(top.least()) - error_) * kUnit));
+    }
+  }
+
+  // The mean of the labels of the tokens that are most alike, weighted by the softmax of their similarities.
+  void write_labels(const detail::TopTokens& top, std::size_t token) noexcept {
+    const std::size_t channels = labels_shape_[2];
+    float* const out = labels_[turn(frames_)].data() + token * channels;
+    const auto weight = [&](std::size_t i) { return std::exp((top[i].score - top[0].score) / options_.temperature); };
+    float total = 0;
+    for (std::size_t i = 0; i < top.size(); ++i) total += weight(i);
+    std::fill_n(out, channels, 0.0F);
+    for (std::size_t i = 0; i < top.size(); ++i) {
+      const float share = weight(i) / total;
+      const float* const label = labels_at(top[i].id / tokens()).data() + top[i].id % tokens() * channels;
+      for (std::size_t c = 0; c < channels; ++c) out[c] += share * label[c];
+    }
   }
 
   PropagationOptions options_;
-  Shape shape_;
-  Frame first_;
-  std::vector<Frame> queue_;
-  Tensor<float> labels_;
+  Shape features_shape_;
+  Shape labels_shape_;
+  detail::TokenTiles tiles_;
+  std::unique_ptr<ThreadTeam> team_;
+  detail::Partition blocks_;
+  std::size_t kept_tokens_;
+  double error_;
+  const detail::AffinityKernels* kernels_ = &detail::affinity_kernels();
+  std::vector<std::uint32_t> masks_;             // of each tile the places that hold a token
+  std::vector<detail::TokenFeatures> features_;  // the first frame's, and the latest context + 1
+  std::vector<Tensor<float>> labels_;            // the first frame's as given, and the latest context + 1 predicted
+  Tensor<detail::TopTokens::Token> kept_;        // [threads, queries of a block, kept_tokens_]
+  std::size_t frames_ = 0;
 };
 
 }  // namespace rvm
