@@ -5,6 +5,7 @@
 #include <cmath>
 #include <csignal>
 #include <cstddef>
+#include <cstdlib>
 #include <fstream>
 #include <stdexcept>
 #include <string>
@@ -193,12 +194,14 @@ TEST_CASE("live is stopped within a second, with browsers waiting") {
 
 TEST_CASE("live takes no more memory the longer it plays") {
   if (RVM_TEST_SANITIZED) return;
+  ::setenv("MALLOC_ARENA_MAX", "1", 1);  // or memory depends on which threads the allocator has seen
   Live live({"--loop", "--fps", "0"});
+  ::unsetenv("MALLOC_ARENA_MAX");
   CHECK(live.post("/track", R"({"x": 100, "y": 60, "step": 1})") == 200);
-  live.until(frames_are_at_least(600));  // ten times the clip, each opened anew
+  live.until(frames_are_at_least(200));
   const std::size_t before = memory_of(live.program().id());
-  live.until(frames_are_at_least(1500));
-  CHECK(memory_of(live.program().id()) < before + 4096);
+  live.until(frames_are_at_least(600));  // ten times the clip, each opened anew
+  CHECK(memory_of(live.program().id()) < before + 2048);
 }
 
 TEST_CASE("a video that breaks off is told on the page, and what is there stays") {
