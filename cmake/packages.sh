@@ -1,17 +1,20 @@
 # For the scripts `examples/run` and `tests/run`: brings the packages that the build needs. Sourced, not run.
 
 rvm_build_packages="g++ make cmake libeigen3-dev zlib1g-dev nlohmann-json3-dev libcli11-dev libstb-dev pkg-config
-  libavformat-dev libavcodec-dev libavfilter-dev libavutil-dev libswscale-dev libdnnl-dev
-  libpng-dev libmatio-dev"
-rvm_test_packages="catch2"
+  libavformat-dev libavcodec-dev libavfilter-dev libavutil-dev libswscale-dev
+  libavdevice-dev libpng-dev libmatio-dev libcpp-httplib-dev"
+rvm_test_packages="catch2 libdnnl-dev"
+# For the live page's test in a browser. Ubuntu has Chromium as a snap alone.
+[[ "$(. /etc/os-release 2>/dev/null && echo "${ID:-}")" == ubuntu ]] ||
+  rvm_test_packages+=" chromium chromium-driver python3-selenium"
 
 # need_packages NAME...: installs those of Debian's or Ubuntu's packages that are missing; on other systems says what the
 # build looks for, and goes on.
 need_packages() {
   if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
     echo "This system has no apt. The build needs a C++20 compiler, CMake 3.22, Eigen 3.4, zlib, nlohmann-json, CLI11,"
-    echo "stb_image, FFmpeg's libraries (optional: for videos), libpng and matio (optional: for masks and for JHMDB),"
-    echo "oneDNN 2.6 (optional: speed) and, for the tests, Catch2."
+    echo "stb_image and, all optional, FFmpeg's libraries (videos and cameras), libpng and matio (masks and JHMDB) and"
+    echo "cpp-httplib (the live page); for the tests Catch2 and, optional, oneDNN 2.6, Chromium and Selenium."
     return 0
   fi
   local missing=() name

@@ -15,12 +15,17 @@
 namespace rvm::examples {
 namespace {
 
-std::string encode_png(const Image& image) {
-  const auto append = [](void* png, void* data, int size) {
-    static_cast<std::string*>(png)->append(static_cast<const char*>(data), static_cast<std::size_t>(size));
-  };
-  std::string png;
+void append(void* text, void* data, int size) {
+  static_cast<std::string*>(text)->append(static_cast<const char*>(data), static_cast<std::size_t>(size));
+}
+
+}  // namespace
+
+std::string to_png(const FrameView& picture) {
+  Image image;
+  to_bytes(picture, image);
   const int width = static_cast<int>(image.width());
+  std::string png;
   if (stbi_write_png_to_func(append, &png, width, static_cast<int>(image.height()), 3, image.bytes().data(),
                              3 * width) == 0) {
     throw std::bad_alloc();
@@ -28,7 +33,16 @@ std::string encode_png(const Image& image) {
   return png;
 }
 
-}  // namespace
+std::string to_jpeg(const FrameView& picture, int quality) {
+  Image image;
+  to_bytes(picture, image);
+  std::string jpeg;
+  if (stbi_write_jpg_to_func(append, &jpeg, static_cast<int>(image.width()), static_cast<int>(image.height()), 3,
+                             image.bytes().data(), quality) == 0) {
+    throw std::bad_alloc();
+  }
+  return jpeg;
+}
 
 void to_bytes(const FrameView& picture, Image& out) {
   if (picture.format() != PixelFormat::kRgbFloat) {
@@ -47,9 +61,7 @@ void to_bytes(const FrameView& picture, Image& out) {
 
 void save_png(const std::filesystem::path& path, const FrameView& picture) {
   AtomicFile file(path);
-  Image bytes;
-  to_bytes(picture, bytes);
-  const std::string png = encode_png(bytes);
+  const std::string png = to_png(picture);
   file.write(std::as_bytes(std::span(png)));
   file.commit();
 }

@@ -25,8 +25,12 @@ std::optional<FrameSize> parse_frame_size(const std::string& text) {
 }
 
 SizedSource::SizedSource(const std::filesystem::path& path, const std::optional<FrameSize>& asked)
-    : source_(open_source(path)), first_(source_->next()), asked_(asked.has_value()) {
-  if (!first_) throw IoError(path.string() + ": no frames in it");
+    : SizedSource(open_source(path), path.string(), asked) {}
+
+SizedSource::SizedSource(std::unique_ptr<FrameSource> source, const std::string& name,
+                         const std::optional<FrameSize>& asked)
+    : source_(std::move(source)), first_(source_->next()), asked_(asked.has_value()) {
+  if (!first_) throw IoError(name + ": no frames in it");
   original_size_ = {first_->height(), first_->width()};
   size_ = asked.value_or(FrameSize{nearest_whole_patches(first_->height()), nearest_whole_patches(first_->width())});
 }

@@ -31,6 +31,8 @@ class SizedSource {
  public:
   /// Opens `path` and reads its first frame. Throws rvm::IoError as open_source, or if there is no frame.
   SizedSource(const std::filesystem::path& path, const std::optional<FrameSize>& asked);
+  /// The same of a source that is open already; `name` is what errors call it.
+  SizedSource(std::unique_ptr<FrameSource> source, const std::string& name, const std::optional<FrameSize>& asked);
 
   /// What next() gives.
   const FrameSize& size() const noexcept { return size_; }

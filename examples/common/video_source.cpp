@@ -9,6 +9,9 @@
 #include "common/ffmpeg.hpp"
 
 extern "C" {
+#ifdef RVM_HAS_AVDEVICE
+#include <libavdevice/avdevice.h>
+#endif
 #include <libavutil/imgutils.h>
 #include <libavutil/log.h>
 #include <libavutil/pixdesc.h>
@@ -28,8 +31,14 @@ std::string size_text(int height, int width) {
 class VideoSource final : public FrameSource {
  public:
   explicit VideoSource(const std::filesystem::path& path) : path_(path.string()) {
-    av_log_set_level(AV_LOG_QUIET);  // what goes wrong is said once, by our errors and warning()
-    open_container();
+    av_log_set_level(AV_LOG_QUIET);            // what goes wrong is said once, by our errors and warning()
+    open_container("file:" + path_, nullptr);  // so that a colon in a name does not make it a protocol
+    open_decoder();
+  }
+  /// Of a device.
+  VideoSource(const AVInputFormat* format, const std::string& name) : path_(name), is_device_(true) {
+    av_log_set_level(AV_LOG_QUIET);
+    open_container(name, format);
     open_decoder();
   }
 
@@ -71,11 +80,12 @@ class VideoSource final : public FrameSource {
  private:
   [[noreturn]] void fail(const std::string& what) const { throw IoError(path_ + ": " + what); }
 
-  void open_container() {
+  void open_container(const std::string& url, const AVInputFormat* format) {
     AVFormatContext* opened = nullptr;
-    const std::string url = "file:" + path_;  // so that a colon in a name does not make it a protocol
-    if (const int code = avformat_open_input(&opened, url.c_str(), nullptr, nullptr); code < 0) {
-      fail("not a video that FFmpeg can open: " + reason(code));
+    // FFmpeg 4 takes a pointer to a format that is not const.
+    if (const int code = avformat_open_input(&opened, url.c_str(), const_cast<AVInputFormat*>(format), nullptr);
+        code < 0) {
+      fail((format == nullptr ? "not a video that FFmpeg can open: " : "cannot be opened: ") + reason(code));
     }
     container_ = owned(opened);
     // FFmpeg takes any text for a drawing made of terminal control codes.
@@ -98,7 +108,8 @@ class VideoSource final : public FrameSource {
     decoder_ = owned(avcodec_alloc_context3(codec));
     int code = avcodec_parameters_to_context(decoder_.get(), stream_->codecpar);
     decoder_->pkt_timebase = stream_->time_base;
-    decoder_->thread_count = 0;  // one per processor
+    // One per processor; but threads hold frames back, and a device's are wanted at once.
+    decoder_->thread_count = is_device_ ? 1 : 0;
     if (code >= 0) code = avcodec_open2(decoder_.get(), codec, nullptr);
     if (code < 0) fail("its " + std::string(codec->name) + " video cannot be decoded: " + reason(code));
   }
@@ -169,6 +180,7 @@ class VideoSource final : public FrameSource {
   }
 
   std::string path_;
+  bool is_device_ = false;
   Owned<AVFormatContext> container_;
   AVStream* stream_ = nullptr;  // the container's
   Owned<AVCodecContext> decoder_;
@@ -188,5 +200,24 @@ class VideoSource final : public FrameSource {
 std::unique_ptr<FrameSource> open_video(const std::filesystem::path& path) {
   return std::make_unique<VideoSource>(path);
 }
+
+std::unique_ptr<FrameSource> open_camera(const std::filesystem::path& device) {
+  return open_device("v4l2", device.string());
+}
+
+#ifdef RVM_HAS_AVDEVICE
+std::unique_ptr<FrameSource> open_device(const std::string& format, const std::string& name) {
+  avdevice_register_all();
+  const AVInputFormat* const input = av_find_input_format(format.c_str());
+  if (input == nullptr) throw IoError(name + ": this FFmpeg has no device " + format);
+  return std::make_unique<VideoSource>(input, name);
+}
+#else
+std::unique_ptr<FrameSource> open_device(const std::string& /*format*/, const std::string& name) {
+  throw IoError(name +
+                ": this program was built without libavdevice, so it cannot read cameras; install "
+                "libavdevice-dev and rebuild");
+}
+#endif
 
 }  // namespace rvm::examples

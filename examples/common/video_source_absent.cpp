@@ -11,4 +11,14 @@ std::unique_ptr<FrameSource> open_video(const std::filesystem::path& path) {
       "libavcodec-dev libavfilter-dev libavutil-dev libswscale-dev and rebuild (directories of images work without)");
 }
 
+std::unique_ptr<FrameSource> open_camera(const std::filesystem::path& device) {
+  return open_device("v4l2", device.string());
+}
+
+std::unique_ptr<FrameSource> open_device(const std::string& /*format*/, const std::string& name) {
+  throw IoError(name +
+                ": this program was built without FFmpeg, so it cannot read cameras; install libavdevice-dev and "
+                "rebuild");
+}
+
 }  // namespace rvm::examples
