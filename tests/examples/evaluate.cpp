@@ -170,7 +170,7 @@ TEST_CASE("evaluate goes on after it was interrupted") {
                               (dir / "out.json").string();
   const auto interrupted =
       test::run_program("(" + command + " & program=$!; until grep -qs square " + (dir / "out.json").string() +
-                        "; do sleep 0.01; done; kill -TERM $program; wait $program)");
+                        " || ! kill -0 $program; do sleep 0.01; done; kill -TERM $program; wait $program)");
   CAPTURE(interrupted.err);
   CHECK(interrupted.exit_code == 1);
   CHECK_THAT(interrupted.err, ContainsSubstring("interrupted; 1 of 3 sequences are stored in "));

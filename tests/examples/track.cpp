@@ -408,11 +408,11 @@ TEST_CASE("track keeps what it has when it is interrupted") {
     return mask;
   }());
   const std::string masks = (dir / "masks").string();
-  const auto result = test::run_program("(" + std::string(RVM_TRACK) + " --weights " + test::data("weights.npz") +
-                                        " --input " RVM_EXAMPLES_DATA "/clip.mp4 --size 480x800 --mask " +
-                                        (dir / "mask.png").string() + " --output-masks " + masks + " --output-json " +
-                                        (dir / "out.json").string() + " & program=$!; until [ -e " + masks +
-                                        "/00003.png ]; do sleep 0.01; done; kill -INT $program; wait $program)");
+  const auto result = test::run_program(
+      "(" + std::string(RVM_TRACK) + " --weights " + test::data("weights.npz") +
+      " --input " RVM_EXAMPLES_DATA "/clip.mp4 --size 480x800 --mask " + (dir / "mask.png").string() +
+      " --output-masks " + masks + " --output-json " + (dir / "out.json").string() + " & program=$!; until [ -e " +
+      masks + "/00003.png ] || ! kill -0 $program; do sleep 0.01; done; kill -INT $program; wait $program)");
   CAPTURE(result.err);
   CHECK(result.exit_code == 1);
   CHECK_THAT(result.err, ContainsSubstring("track: interrupted; kept "));
