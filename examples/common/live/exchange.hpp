@@ -64,21 +64,24 @@ class Exchange {
     std::unique_lock lock(mutex_);
     do {
       while (!calls_.empty()) {
-        std::packaged_task<void()> next = std::move(calls_.front());
+        Call* const call = calls_.front();
         calls_.pop_front();
         lock.unlock();
-        next();
+        call->run();
         lock.lock();
+        call->state = Call::State::kDone;
+        answered_.notify_all();
       }
     } while (called_.wait_until(lock, time, [&] { return !calls_.empty(); }));
   }
 
   /// Ends all waiting; what comes later is refused.
   void close() {
-    std::deque<std::packaged_task<void()>> dropped;  // broken promises outside the lock
     const std::lock_guard lock(mutex_);
     closed_ = true;
-    dropped.swap(calls_);
+    for (Call* const call : calls_) call->state = Call::State::kRefused;
+    calls_.clear();
+    answered_.notify_all();
     published_.notify_all();
   }
 
@@ -97,31 +100,36 @@ class Exchange {
   /// BusyError if the program is ending or many calls wait already.
   template <class Function>
   auto call(Function function) -> std::invoke_result_t<Function&> {
-    using Result = std::invoke_result_t<Function&>;
     constexpr std::size_t kMostCalls = 64;
-    auto task = std::make_shared<std::packaged_task<Result()>>(std::move(function));
-    std::future<Result> result = task->get_future();
+    std::packaged_task<std::invoke_result_t<Function&>()> task(std::move(function));
+    Call call{[&task] { task(); }};
     {
-      const std::lock_guard lock(mutex_);
+      std::unique_lock lock(mutex_);
       if (closed_) throw BusyError("the program is ending");
       if (calls_.size() >= kMostCalls) throw BusyError("too much to do at once: try again");
-      calls_.emplace_back([task = std::move(task)] { (*task)(); });
+      calls_.push_back(&call);
       called_.notify_one();
+      answered_.wait(lock, [&] { return call.state != Call::State::kWaiting; });
     }
-    try {
-      return result.get();
-    } catch (const std::future_error&) {
-      throw BusyError("the program is ending");
-    }
+    if (call.state == Call::State::kRefused) throw BusyError("the program is ending");
+    return task.get_future().get();
   }
 
  private:
+  /// Of a thread that waits for it, which owns it.
+  struct Call {
+    enum class State { kWaiting, kDone, kRefused };
+    std::function<void()> run;
+    State state = State::kWaiting;
+  };
+
   mutable std::mutex mutex_;
   mutable std::condition_variable published_;
   std::condition_variable called_;
+  std::condition_variable answered_;
   std::shared_ptr<const Published> newest_;
   std::uint64_t serial_ = 0;
-  std::deque<std::packaged_task<void()>> calls_;
+  std::deque<Call*> calls_;
   bool closed_ = false;
 };
 
