@@ -12,7 +12,7 @@ namespace {
 
 // Arguments: height and width of the source; of what it becomes.
 void resize(benchmark::State& state) {
-  const auto side = [&](int i) { return static_cast<std::size_t>(state.range(i)); };
+  const auto side = [&](std::size_t i) { return static_cast<std::size_t>(state.range(i)); };
   const std::vector<std::uint8_t> pixels(side(0) * side(1) * 3, 100);
   const rvm::FrameView frame(pixels.data(), side(0), side(1));
   rvm::Resizer resizer;

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include <benchmark/benchmark.h>
 #include <rvm/backend/cpu.hpp>
@@ -94,7 +95,8 @@ void add(const std::string& precision) {
     for (const char* variant : {"S", "B", "L", "H"}) {
       for (const std::size_t tokens : {257U, 1651U}) {
         const std::string name = std::string(layer) + "/" + precision + "/" + variant + "/" + std::to_string(tokens);
-        benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) { function(state, variant, tokens); })
+        benchmark::RegisterBenchmark(
+            name.c_str(), [=, layer_of = function](benchmark::State& state) { layer_of(state, variant, tokens); })
             ->UseRealTime()
             ->Unit(benchmark::kMillisecond);
       }

@@ -92,7 +92,7 @@ TEST_CASE("visualize writes a video of frames beside their colours") {
   const std::vector<rvm::Image> frames = read_all(kClip);
   REQUIRE(pictures.size() == 60);
   int spread = 0;
-  for (const std::size_t t : {0, 15, 16, 59}) {
+  for (const std::size_t t : {0U, 15U, 16U, 59U}) {
     CAPTURE(t);
     CHECK(mean_difference(pictures[t], 0, frames[t]) < 4);
     // Colours: the middle of a patch is like all of it, and patches differ.

@@ -71,7 +71,7 @@ double plain_inertia(const rvm::Tensor<float>& x, const std::vector<std::size_t>
 }  // namespace
 
 TEST_CASE("well-separated blobs are recovered") {
-  for (const std::size_t count : {2, 5, 70}) {  // 70: more than one tile of centres
+  for (const std::size_t count : {2U, 5U, 70U}) {  // 70: more than one tile of centres
     rvm::Tensor<float> centres = test::Random(count).numbers({count, 24}, 10);
     for (float& v : centres) v += 1000;  // far from the origin
     const rvm::Tensor<float> x = blobs(centres, 1000, 0.5F);

@@ -126,7 +126,7 @@ TEST_CASE("a trail fades towards the past and is broken where the point was not 
   trail[5] = {};
   rvm::draw_trail(image, trail, {255, 255, 255}, 4);
   CHECK(at(image, 19, 105)[0] == 255);
-  for (const std::size_t x : {15, 25, 35, 75, 85, 95}) {
+  for (const std::size_t x : {15U, 25U, 35U, 75U, 85U, 95U}) {
     CAPTURE(x);
     CHECK(at(image, 19, x)[0] > 100);
     CHECK(at(image, 19, x)[0] < at(image, 19, x + 10)[0] + (x == 35 ? 255 : 0));

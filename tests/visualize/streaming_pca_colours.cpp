@@ -216,7 +216,7 @@ TEST_CASE("features that do not vary, or along few directions only, have colours
 TEST_CASE("the number of features may change, and a copy goes its own way") {
   test::Random random(2);
   rvm::StreamingPcaColours colours({.warmup = 3, .rate = 0.1F});
-  for (const std::size_t side : {20, 2, 30, 1, 40, 40}) colours(random.numbers({side, side, 6}));
+  for (const std::size_t side : {20U, 2U, 30U, 1U, 40U, 40U}) colours(random.numbers({side, side, 6}));
   rvm::StreamingPcaColours copy = colours;
   const rvm::Tensor<float> frame = random.numbers({5, 5, 6});
   const rvm::Image before = colours.paint(frame);
