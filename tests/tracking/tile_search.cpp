@@ -4,6 +4,7 @@
 #include <rvm/tracking/detail/tile_search.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -16,6 +17,7 @@
 namespace {
 
 using rvm::Isa;
+using rvm::Tensor;
 using rvm::detail::AffinityKernels;
 using rvm::detail::ContextFrame;
 using rvm::detail::kTileTokens;
@@ -33,21 +35,56 @@ std::vector<const AffinityKernels*> available() {
   return all;
 }
 
-/// A frame whose tokens are `spread` around a direction that turns slowly over the grid, `turn` a token.
-TokenFeatures frame_of(const TokenTiles& tiles, std::size_t h, std::size_t w, std::size_t width, float spread,
-                       float turn, test::Random& random) {
-  TokenFeatures out(tiles, h * w, width);
-  auto features = random.numbers({h, w, width}, spread);
-  for (std::size_t y = 0; y < h; ++y) {
-    for (std::size_t x = 0; x < w; ++x) {
-      for (std::size_t d = 0; d < width; ++d) {
-        features(y, x, d) += std::cos(turn * static_cast<float>(d * y + 3 * x + d * d));
-      }
+/// How many tokens of the last of three frames [h, w, D] have other best `count` tokens in the first two, a frame of
+/// three positions from 0 on and one of position 4, than those found by looking at everything.
+std::size_t wrong_searches(const std::array<Tensor<float>, 3>& frames, std::size_t count, double radius,
+                           const AffinityKernels& kernels) {
+  const rvm::Shape& shape = frames[0].shape();
+  const std::size_t w = shape[1];
+  const std::size_t tokens = shape[0] * w;
+  const TokenTiles tiles(shape[0], w);
+  std::vector<TokenFeatures> features(3, TokenFeatures(tiles, tokens, shape[2]));
+  std::vector<float> axis(shape[2]);
+  for (std::size_t f = 0; f < 3; ++f) {
+    for (std::size_t tile = 0; tile < tiles.count(); ++tile) {
+      features[f].set_tile(tiles, tile, frames[f].data(), axis);
     }
   }
-  std::vector<float> axis(width);
-  for (std::size_t tile = 0; tile < tiles.count(); ++tile) out.set_tile(tiles, tile, features.data(), axis);
-  return out;
+  const std::array<ContextFrame, 2> context{{{&features[1], 4, 1}, {&features[0], 0, 3}}};
+  TileSearch search(tiles, tokens, shape[2], count, radius, kernels);
+  std::size_t wrong = 0;
+  for (std::size_t tile = 0; tile < tiles.count(); ++tile) {
+    search.begin(features[2], tile);
+    for (const ContextFrame& frame : context) search.look_here(frame);
+    for (const ContextFrame& frame : context) search.look_elsewhere(frame);
+    for (std::size_t place = 0; place < kTileTokens; ++place) {
+      if (!tiles.holds_token(tile, place)) continue;
+      const std::size_t q = tiles.token(tile, place);
+      std::vector<TopTokens::Token> expected;
+      for (const ContextFrame& frame : context) {
+        for (std::size_t k = 0; k < tokens; ++k) {
+          const double dy = static_cast<double>(k / w) - static_cast<double>(q / w);
+          const double dx = static_cast<double>(k % w) - static_cast<double>(q % w);
+          const bool near = std::sqrt(dy * dy + dx * dx) < radius;
+          const float score = kernels.dot(features[2].row(q).data(), frame.features->row(k).data(), shape[2]);
+          for (std::size_t p = frame.first_position; p < frame.first_position + frame.positions; ++p) {
+            if (p == 0 || near) expected.push_back({score, static_cast<std::uint32_t>(p * tokens + k)});
+          }
+        }
+      }
+      std::sort(expected.begin(), expected.end(), [](const TopTokens::Token& a, const TopTokens::Token& b) {
+        return a.score > b.score || (a.score == b.score && a.id < b.id);
+      });
+      expected.resize(std::min(expected.size(), count));
+      const TopTokens& found = search.top(place);
+      bool same = found.size() == expected.size();
+      for (std::size_t n = 0; n < expected.size() && same; ++n) {
+        same = found[n].id == expected[n].id && found[n].score == expected[n].score;
+      }
+      wrong += same ? 0 : 1;
+    }
+  }
+  return wrong;
 }
 
 }  // namespace
@@ -55,54 +92,54 @@ TokenFeatures frame_of(const TokenTiles& tiles, std::size_t h, std::size_t w, st
 TEST_CASE("the search finds what looking at everything finds") {
   const AffinityKernels& kernels = *GENERATE(from_range(available()));
   test::Random random(1);
-  std::size_t wrong = 0;
   for (int i = 0; i < 150; ++i) {
     const std::size_t h = random.between(1, 12);
     const std::size_t w = random.between(1, 12);
-    const std::size_t width = i % 5 == 0 ? random.between(1, 3) : random.between(4, 50);
-    const std::size_t count = i % 6 == 0 ? random.between(1, 3 * h * w) : random.between(1, 9);
+    const std::size_t width = random.between(1, 50);
+    const std::size_t count = i % 5 == 0 ? random.between(1, 3 * h * w) : random.between(1, 9);
     const double radius = i % 4 == 0 ? std::numeric_limits<double>::infinity() : random.number(4.0F) + 5.0;
     const float spread = std::pow(10.0F, random.number(3.0F) - 2);  // from all but equal to unlike
     const float turn = i % 2 == 0 ? 0.0F : 0.1F;
     const TokenTiles tiles(h, w);
-    const std::size_t tokens = h * w;
-    std::vector<TokenFeatures> features;
-    for (int f = 0; f < 3; ++f) features.push_back(frame_of(tiles, h, w, width, spread, turn, random));
-    const std::vector<ContextFrame> context{{&features[1], 4, 1}, {&features[0], 0, 3}};
-    TileSearch search(tiles, tokens, width, count, radius, kernels);
-    for (std::size_t tile = 0; tile < tiles.count(); ++tile) {
-      search.begin(features[2], tile);
-      for (const ContextFrame& frame : context) search.look_here(frame);
-      for (const ContextFrame& frame : context) search.look_elsewhere(frame);
-      for (std::size_t place = 0; place < kTileTokens; ++place) {
-        if (!tiles.holds_token(tile, place)) continue;
-        const std::size_t q = tiles.token(tile, place);
-        std::vector<TopTokens::Token> expected;
-        for (const ContextFrame& frame : context) {
-          for (std::size_t k = 0; k < tokens; ++k) {
-            const double dy = static_cast<double>(k / w) - static_cast<double>(q / w);
-            const double dx = static_cast<double>(k % w) - static_cast<double>(q % w);
-            const bool near = std::sqrt(dy * dy + dx * dx) < radius;
-            const float score = kernels.dot(features[2].row(q).data(), frame.features->row(k).data(), width);
-            for (std::size_t p = frame.first_position; p < frame.first_position + frame.positions; ++p) {
-              if (p == 0 || near) expected.push_back({score, static_cast<std::uint32_t>(p * tokens + k)});
-            }
+    const auto frame = [&] {
+      auto features = random.numbers({h, w, width}, spread);
+      for (std::size_t y = 0; y < h; ++y) {
+        for (std::size_t x = 0; x < w; ++x) {
+          for (std::size_t d = 0; d < width; ++d) {
+            features(y, x, d) += std::cos(turn * static_cast<float>(d * y + 3 * x + d * d));
           }
         }
-        std::sort(expected.begin(), expected.end(), [](const TopTokens::Token& a, const TopTokens::Token& b) {
-          return a.score > b.score || (a.score == b.score && a.id < b.id);
-        });
-        expected.resize(std::min(expected.size(), count));
-        const TopTokens& found = search.top(place);
-        bool same = found.size() == expected.size();
-        for (std::size_t n = 0; n < expected.size() && same; ++n) {
-          same = found[n].id == expected[n].id && found[n].score == expected[n].score;
-        }
-        wrong += same ? 0 : 1;
       }
-    }
+      return features;
+    };
     CAPTURE(i, h, w, width, count, radius, spread);
-    REQUIRE(wrong == 0);
+    CHECK(wrong_searches({frame(), frame(), frame()}, count, radius, kernels) == 0);
+  }
+}
+
+TEST_CASE("the search finds tokens at any angle, in cones of any width") {
+  // On a circle, where cones have room to be wrong, and for so many tokens that the last are at obtuse angles.
+  const AffinityKernels& kernels = *GENERATE(from_range(available()));
+  test::Random random(3);
+  for (int i = 0; i < 200; ++i) {
+    const std::size_t h = random.between(4, 12);
+    const std::size_t w = random.between(4, 12);
+    const float opening = random.number(1.6F) + 1.6F;
+    const auto frame = [&] {
+      const auto middles = random.numbers({4, 4}, 3.1416F);  // of each tile
+      Tensor<float> features({h, w, 2});
+      for (std::size_t y = 0; y < h; ++y) {
+        for (std::size_t x = 0; x < w; ++x) {
+          const float angle = middles(y / 4, x / 4) + random.number(opening);
+          features(y, x, 0) = std::cos(angle);
+          features(y, x, 1) = std::sin(angle);
+        }
+      }
+      return features;
+    };
+    const std::size_t count = random.between(1, 2 * h * w);
+    CAPTURE(i, h, w, opening, count);
+    CHECK(wrong_searches({frame(), frame(), frame()}, count, 20.0, kernels) == 0);
   }
 }
 
