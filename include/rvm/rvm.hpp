@@ -9,7 +9,10 @@
 #include <rvm/core/version.hpp>
 #include <rvm/image/frame.hpp>
 #include <rvm/image/image.hpp>
+#include <rvm/image/label_image.hpp>
 #include <rvm/image/lanczos.hpp>
+#include <rvm/image/point.hpp>
+#include <rvm/image/resize.hpp>
 #include <rvm/model/decoder.hpp>
 #include <rvm/model/layout.hpp>
 #include <rvm/model/masking.hpp>
@@ -17,6 +20,13 @@
 #include <rvm/model/random.hpp>
 #include <rvm/reconstruction.hpp>
 #include <rvm/stream.hpp>
+#include <rvm/tracking/box_tracker.hpp>
+#include <rvm/tracking/keypoints.hpp>
+#include <rvm/tracking/label_propagation.hpp>
+#include <rvm/tracking/mask_tracker.hpp>
+#include <rvm/tracking/masks.hpp>
+#include <rvm/tracking/metrics.hpp>
+#include <rvm/tracking/point_tracker.hpp>
 #include <rvm/visualize/kmeans.hpp>
 #include <rvm/visualize/overlay.hpp>
 #include <rvm/visualize/palette.hpp>

@@ -24,7 +24,8 @@ class TopTokens {
 
   /// The score that a token needs to be taken: with less it is not.
   float least() const noexcept {
-    return size_ < capacity_ ? -std::numeric_limits<float>::infinity() : tokens_[size_ - 1].score;
+    if (size_ == 0 || size_ < capacity_) return -std::numeric_limits<float>::infinity();
+    return tokens_[size_ - 1].score;
   }
 
   /// Takes a token if it is among the best. False if it is not.
