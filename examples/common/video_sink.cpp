@@ -124,6 +124,10 @@ class VideoSink final : public PictureSink {
     av_log_set_level(AV_LOG_QUIET);  // what goes wrong is said once, by our errors
     time_base_ = kind_.time_base.num == 0 ? av_inv_q(rate_) : kind_.time_base;
   }
+  ~VideoSink() override {
+    if (begun_ && !ended_)
+      av_write_trailer(container_.get());  // into what is thrown away: frees what FFmpeg holds back
+  }
 
  private:
   static constexpr int kLargestRateTerm = 65535;  // MPEG-4's
@@ -152,6 +156,7 @@ class VideoSink final : public PictureSink {
     check(av_buffersrc_add_frame(source_, nullptr), "cannot convert the last picture");
     encode_filtered();
     encode(nullptr);
+    ended_ = true;
     check(av_write_trailer(container_.get()), "cannot be completed");
     output_.commit();
   }
@@ -305,6 +310,7 @@ class VideoSink final : public PictureSink {
   Owned<AVFrame> frame_ = owned(av_frame_alloc());
   Owned<AVFrame> filtered_ = owned(av_frame_alloc());
   bool begun_ = false;
+  bool ended_ = false;
   std::int64_t last_time_ = 0;
 };
 

@@ -7,7 +7,8 @@
 #include <string>
 #include <vector>
 
-#include <rvm/rvm.hpp>
+#include <rvm/image/image.hpp>
+#include <rvm/weights/npy.hpp>
 
 #include "common/frame_source.hpp"
 #include "common/image_source.hpp"
