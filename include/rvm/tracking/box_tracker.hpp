@@ -51,10 +51,10 @@ inline Tensor<float> boxes_to_heatmap(std::span<const Box> boxes, std::size_t h,
 
 /// Follows boxes through a video, given each frame's features. A box is the label of the tokens that it covers, each
 /// box for itself, so that they may overlap. It is found again as the box around one connected region: of the regions
-/// where its label is at least half as strong as where it is strongest, the one that holds most of it; edges lie where
-/// the label, interpolated between the centres of tokens, falls below that half. Stray labels elsewhere do not widen
-/// it. A box is lost, not visible, in a frame where its label is nowhere a quarter as strong as at first; it may be
-/// found again later. A box smaller than a token comes out as large as one.
+/// where its label is at least half as strong as where it is strongest, the one that holds most of it. The region's
+/// edges lie in its outermost tokens where their shares of the label put them. Stray labels elsewhere do not widen it.
+/// A box is lost, not visible, in a frame where its label is nowhere a quarter as strong as at first; it may be found
+/// again later. A box smaller than a token comes out as large as one.
 ///
 /// One thread at a time. A call that throws leaves it as it was. A step allocates nothing.
 class BoxTracker {
@@ -109,7 +109,8 @@ class BoxTracker {
   }
 
   void find() noexcept {
-    const Shape shape = propagation_.labels().shape();
+    const Shape& shape = propagation_.labels_shape();
+    labels_ = propagation_.labels().data();
     const float scale_x = static_cast<float>(width_) / static_cast<float>(shape[1]);
     const float scale_y = static_cast<float>(height_) / static_cast<float>(shape[0]);
     for (std::size_t b = 0; b < boxes_.size(); ++b) {
@@ -122,9 +123,7 @@ class BoxTracker {
     }
   }
 
-  float label(std::size_t token, std::size_t b) const noexcept {
-    return propagation_.labels().data()[token * boxes_.size() + b];
-  }
+  float label(std::size_t token, std::size_t b) const noexcept { return labels_[token * boxes_.size() + b]; }
 
   // Of the connected regions (by edges and corners) where box b's label is at least `level`, the one with most of it.
   Region largest_region(std::size_t b, float level) noexcept {
@@ -139,8 +138,8 @@ class BoxTracker {
   }
 
   Region flood(std::size_t start, std::size_t b, float level) noexcept {
-    const std::size_t h = propagation_.labels().shape()[0];
-    const std::size_t w = propagation_.labels().shape()[1];
+    const std::size_t h = propagation_.labels_shape()[0];
+    const std::size_t w = propagation_.labels_shape()[1];
     const float inf = std::numeric_limits<float>::infinity();
     Region region{0.0F, {inf, inf, -inf, -inf}};
     std::size_t open = 0;
@@ -154,12 +153,11 @@ class BoxTracker {
       const std::size_t y = token / w;
       const std::size_t x = token % w;
       region.mass += label(token, b);
-      // How far from the token's centre the label falls to the level: at most half a token beyond the frame's last.
+      // How far beyond the token's centre the region goes: half a token less what the token lacks, or more by what the
+      // next one has. For a box with a token's row to itself, exactly where its edge is.
       const auto reach = [&](bool inside, std::size_t next) {
-        if (!inside) return 0.5F;
-        const float value = label(token, b);
-        const float other = label(next, b);
-        return other >= level ? 0.0F : (value - level) / (value - other);
+        const float other = inside ? label(next, b) : 0.0F;
+        return other >= level ? 0.0F : kLevel * (label(token, b) + other) / level - 0.5F;
       };
       const float centre_x = static_cast<float>(x) + 0.5F;
       const float centre_y = static_cast<float>(y) + 0.5F;
@@ -178,6 +176,7 @@ class BoxTracker {
   }
 
   LabelPropagation propagation_;
+  const float* labels_ = nullptr;  // of the present frame
   std::vector<Box> boxes_;
   std::vector<float> first_peaks_;
   std::vector<std::uint8_t> visited_;  // [h * w]

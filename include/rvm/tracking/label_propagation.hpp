@@ -1,9 +1,7 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <atomic>
-#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -18,6 +16,8 @@
 #include <rvm/core/tensor.hpp>
 #include <rvm/core/thread_team.hpp>
 #include <rvm/tracking/detail/affinity_kernels.hpp>
+#include <rvm/tracking/detail/tile_search.hpp>
+#include <rvm/tracking/detail/token_features.hpp>
 #include <rvm/tracking/detail/token_tiles.hpp>
 #include <rvm/tracking/detail/top_tokens.hpp>
 
@@ -59,20 +59,16 @@ class LabelPropagation {
       : options_(checked(options, features.shape())),
         features_shape_(checked(features.shape(), labels.shape())),
         labels_shape_(labels.shape()),
-        tiles_(features_shape_[0], features_shape_[1]),
+        tiles_(std::make_unique<const detail::TokenTiles>(features_shape_[0], features_shape_[1])),
         team_(std::make_unique<ThreadTeam>(options.threads)),
-        blocks_(tiles_.count(), std::clamp<std::size_t>(tiles_.count() / (4 * team_->size()), 1, kBlockTiles), 1),
-        kept_tokens_(std::min(options.top_k, (1 + options.context) * tokens())),
-        error_(detail::TokenFeatures::error(features_shape_[2])),
-        masks_(tiles_.count()),
-        features_(options.context + 2, detail::TokenFeatures(tiles_, tokens(), features_shape_[2])),
+        blocks_(tiles_->count(), std::clamp<std::size_t>(tiles_->count() / (4 * team_->size()), 1, kBlockTiles), 1),
+        features_(options.context + 2, detail::TokenFeatures(*tiles_, tokens(), features_shape_[2])),
         labels_(options.context + 2, Tensor<float>(labels_shape_)),
-        kept_({team_->size() * blocks_.size * detail::kTileTokens * kept_tokens_}) {
-    for (std::size_t tile = 0; tile < tiles_.count(); ++tile) {
-      for (std::size_t place = 0; place < detail::kTileTokens; ++place) {
-        if (tiles_.holds_token(tile, place)) masks_[tile] |= 1U << place;
-      }
-    }
+        searches_(team_->size() * blocks_.size,
+                  detail::TileSearch(*tiles_, tokens(), features_shape_[2],
+                                     std::min(options.top_k, (1 + options.context) * tokens()),
+                                     static_cast<double>(options.radius), detail::affinity_kernels())),
+        axes_({team_->size(), features_shape_[2]}) {
     std::copy(labels.begin(), labels.end(), labels_[0].begin());
     step(features);
   }
@@ -105,23 +101,6 @@ class LabelPropagation {
 
  private:
   static constexpr std::size_t kBlockTiles = 16;  // tiles of queries that go through the context together
-
-  // A frame of the context. Positions count the context's frames from 0, the first one, then from the oldest to the
-  // latest; while the video is shorter than the context, the first frame has several.
-  struct ContextFrame {
-    const detail::TokenFeatures* features;
-    std::size_t first_position;
-    std::size_t positions;
-  };
-
-  // A tile of the present frame.
-  struct QueryTile {
-    std::size_t tile;
-    std::size_t row;
-    std::size_t column;
-    std::array<detail::TopTokens, detail::kTileTokens> top;
-    std::array<std::int32_t, detail::kTileTokens> least;  // in fixed point, what a key needs to be looked at
-  };
 
   static const PropagationOptions& checked(const PropagationOptions& options, const Shape& features) {
     if (options.context == 0) throw ArgumentError("labels are taken from at least 1 frame before (context)");
@@ -165,7 +144,7 @@ class LabelPropagation {
   std::size_t context_frames() const noexcept {
     return 1 + std::min(options_.context, std::max<std::size_t>(frames_, 1) - 1);
   }
-  ContextFrame context_frame(std::size_t i) const noexcept {
+  detail::ContextFrame context_frame(std::size_t i) const noexcept {
     const std::size_t n = options_.context;
     if (i + 1 < context_frames()) return {&features_of(frames_ - 1 - i), n - i, 1};
     return {features_.data(), 0, frames_ > n ? 1 : 1 + std::min(n, n + 1 - frames_)};
@@ -174,8 +153,9 @@ class LabelPropagation {
   void load(TensorView<const float> features) {
     detail::TokenFeatures& to = features_[frames_ == 0 ? 0 : turn(frames_)];
     std::atomic<bool> finite = true;
-    team_->run(tiles_.count(), [&](std::size_t tile, std::size_t) noexcept {
-      if (!to.set_tile(tiles_, tile, features.data())) finite = false;
+    team_->run(tiles_->count(), [&](std::size_t tile, std::size_t thread) noexcept {
+      const std::span axis(axes_.data() + thread * features_shape_[2], features_shape_[2]);
+      if (!to.set_tile(*tiles_, tile, features.data(), axis)) finite = false;
     });
     for (std::size_t i = 0; i < features.size() && !finite; ++i) {
       if (std::isfinite(features.data()[i])) continue;
@@ -187,81 +167,19 @@ class LabelPropagation {
 
   // Labels of the tokens in some tiles of the present frame.
   void propagate(std::size_t first_tile, std::size_t tile_count, std::size_t thread) noexcept {
-    std::array<QueryTile, kBlockTiles> queries;
-    detail::TopTokens::Token* kept = kept_.data() + thread * blocks_.size * detail::kTileTokens * kept_tokens_;
-    for (std::size_t i = 0; i < tile_count; ++i) {
-      QueryTile& query = queries[i];
-      query.tile = first_tile + i;
-      query.row = query.tile / tiles_.columns();
-      query.column = query.tile % tiles_.columns();
-      for (std::size_t place = 0; place < detail::kTileTokens; ++place, kept += kept_tokens_) {
-        query.top[place] = detail::TopTokens(kept, kept_tokens_);
-        const bool is_token = (masks_[query.tile] >> place & 1) != 0;
-        query.least[place] =
-            is_token ? std::numeric_limits<std::int32_t>::min() : std::numeric_limits<std::int32_t>::max();
-      }
+    const std::span searches = std::span(searches_).subspan(thread * blocks_.size, tile_count);
+    for (detail::TileSearch& search : searches) {
+      search.begin(features_of(frames_), first_tile++);
+      for (std::size_t i = 0; i < context_frames(); ++i) search.look_here(context_frame(i));
     }
-    // The latest frame first, and of that the query's own tile: there the most similar tokens are, and few others then
-    // need a look.
-    const std::span<QueryTile> block(queries.data(), tile_count);
-    for (QueryTile& query : block) compare(context_frame(0), query, query.tile);
-    for (std::size_t i = 0; i < context_frames(); ++i) compare(context_frame(i), block, i == 0);
-    for (std::size_t i = 0; i < tile_count; ++i) {
+    for (std::size_t i = 0; i < context_frames(); ++i) {
+      for (detail::TileSearch& search : searches) search.look_elsewhere(context_frame(i));
+    }
+    for (const detail::TileSearch& search : searches) {
       for (std::size_t place = 0; place < detail::kTileTokens; ++place) {
-        if ((masks_[queries[i].tile] >> place & 1) == 0) continue;
-        write_labels(queries[i].top[place], tiles_.token(queries[i].tile, place));
+        if (!tiles_->holds_token(search.tile(), place)) continue;
+        write_labels(search.top(place), tiles_->token(search.tile(), place));
       }
-    }
-  }
-
-  // All queries with all tokens of a frame that may count, but for their own tile's where that is done.
-  void compare(const ContextFrame& context, std::span<QueryTile> queries, bool own_done) const noexcept {
-    const auto radius = static_cast<double>(options_.radius);
-    for (std::size_t row = 0; row < tiles_.rows(); ++row) {
-      for (std::size_t column = 0; column < tiles_.columns(); ++column) {
-        for (QueryTile& query : queries) {
-          const std::size_t dy = detail::TokenTiles::gap(query.row, row);
-          const std::size_t dx = detail::TokenTiles::gap(query.column, column);
-          const bool near = static_cast<double>(dy * dy + dx * dx) < radius * radius;
-          const std::size_t tile = row * tiles_.columns() + column;
-          if (own_done && tile == query.tile) continue;
-          if (near || context.first_position == 0) compare(context, query, tile);
-        }
-      }
-    }
-  }
-
-  void compare(const ContextFrame& context, QueryTile& query, std::size_t key_tile) const noexcept {
-    const detail::TokenFeatures& present = features_of(frames_);
-    std::array<std::uint16_t, detail::kTileTokens> found;
-    const std::uint32_t any = kernels_->candidates(present.tile(query.tile), context.features->tile(key_tile),
-                                                   present.pairs(), query.least.data(), found.data());
-    if ((any & masks_[key_tile]) == 0) return;
-    for (std::size_t place = 0; place < detail::kTileTokens; ++place) {
-      for (std::uint32_t bits = found[place] & masks_[key_tile]; bits != 0; bits &= bits - 1) {
-        offer(context, query, place, key_tile, static_cast<std::size_t>(std::countr_zero(bits)));
-      }
-    }
-  }
-
-  void offer(const ContextFrame& context, QueryTile& query, std::size_t place, std::size_t key_tile,
-             std::size_t key_place) const noexcept {
-    const std::size_t dy = detail::TokenTiles::difference(tiles_.y(query.tile, place), tiles_.y(key_tile, key_place));
-    const std::size_t dx = detail::TokenTiles::difference(tiles_.x(query.tile, place), tiles_.x(key_tile, key_place));
-    const bool near = static_cast<double>(dy * dy + dx * dx) <
-                      static_cast<double>(options_.radius) * static_cast<double>(options_.radius);
-    if (!near && context.first_position != 0) return;
-    const std::size_t key = tiles_.token(key_tile, key_place);
-    const float score = kernels_->dot(features_of(frames_).row(tiles_.token(query.tile, place)),
-                                      context.features->row(key), features_shape_[2]);
-    detail::TopTokens& top = query.top[place];
-    const std::size_t end = context.first_position + (near ? context.positions : 1);
-    for (std::size_t position = context.first_position; position < end; ++position) {
-      if (!top.offer(score, static_cast<std::uint32_t>(position * tokens() + key))) break;
-    }
-    constexpr double kUnit = detail::TokenFeatures::kOne * detail::TokenFeatures::kOne;
-    if (top.size() == kept_tokens_) {
-      query.least[place] = static_cast<std::int32_t>(std::floor((static_cast<double>(top.least()) - error_) * kUnit));
     }
   }
 
@@ -283,16 +201,13 @@ class LabelPropagation {
   PropagationOptions options_;
   Shape features_shape_;
   Shape labels_shape_;
-  detail::TokenTiles tiles_;
+  std::unique_ptr<const detail::TokenTiles> tiles_;
   std::unique_ptr<ThreadTeam> team_;
-  detail::Partition blocks_;
-  std::size_t kept_tokens_;
-  double error_;
-  const detail::AffinityKernels* kernels_ = &detail::affinity_kernels();
-  std::vector<std::uint32_t> masks_;             // of each tile the places that hold a token
+  detail::Partition blocks_;                     // of tiles
   std::vector<detail::TokenFeatures> features_;  // the first frame's, and the latest context + 1
   std::vector<Tensor<float>> labels_;            // the first frame's as given, and the latest context + 1 predicted
-  Tensor<detail::TopTokens::Token> kept_;        // [threads, queries of a block, kept_tokens_]
+  std::vector<detail::TileSearch> searches_;     // [threads, tiles of a block]
+  Tensor<float> axes_;                           // [threads, D]: scratch
   std::size_t frames_ = 0;
 };
 
