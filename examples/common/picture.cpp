@@ -37,9 +37,11 @@ void to_bytes(const FrameView& picture, Image& out) {
   }
   out.reset(picture.height(), picture.width());
   for (std::size_t y = 0; y < picture.height(); ++y) {
-    std::transform(
-        picture.float_row(y), picture.float_row(y) + 3 * picture.width(), out.bytes()[y].begin(),
-        [](float value) { return static_cast<std::uint8_t>(std::lround(std::clamp(value, 0.0F, 1.0F) * 255.0F)); });
+    std::transform(picture.float_row(y), picture.float_row(y) + 3 * picture.width(), out.bytes()[y].begin(),
+                   [](float value) {
+                     const float clipped = value > 0 ? std::min(value, 1.0F) : 0.0F;  // 0 too if it is no number
+                     return static_cast<std::uint8_t>(std::lround(clipped * 255.0F));
+                   });
   }
 }
 

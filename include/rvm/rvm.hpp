@@ -13,8 +13,12 @@
 #include <rvm/model/model.hpp>
 #include <rvm/model/random.hpp>
 #include <rvm/stream.hpp>
+#include <rvm/visualize/kmeans.hpp>
+#include <rvm/visualize/overlay.hpp>
+#include <rvm/visualize/palette.hpp>
 #include <rvm/visualize/pca.hpp>
 #include <rvm/visualize/pca_colours.hpp>
+#include <rvm/visualize/streaming_pca_colours.hpp>
 #include <rvm/weights/load.hpp>
 #include <rvm/weights/npy.hpp>
 #include <rvm/weights/npz.hpp>

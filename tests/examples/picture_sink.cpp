@@ -4,12 +4,14 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <filesystem>
+#include <limits>
+#include <new>
 #include <string>
-#include <string_view>
+#include <utility>
 #include <vector>
 
+#include <rvm/core/error.hpp>
 #include <rvm/image/image.hpp>
 
 #include "common/even_sample.hpp"
@@ -201,10 +203,12 @@ TEST_CASE("a directory gets numbered PNGs, and is made if need be") {
 
   rvm::Image floats(1, 2, rvm::PixelFormat::kRgbFloat);
   floats.floats()(0, 0, 0) = 0.5F;
+  floats.floats()(0, 1, 1) = std::numeric_limits<float>::quiet_NaN();
   floats.floats()(0, 1, 2) = 7;
   open_sink(dir / "floats")->write(floats);  // not finished: what is in a directory stays
   const rvm::Image read = read_all(dir / "floats").at(0);
   CHECK(read.bytes()(0, 0, 0) == 128);
+  CHECK(read.bytes()(0, 1, 1) == 0);
   CHECK(read.bytes()(0, 1, 2) == 255);
 }
 
