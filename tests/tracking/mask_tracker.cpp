@@ -38,14 +38,14 @@ TEST_CASE("the fixture's masks") {
 }
 
 TEST_CASE("a mask follows a moving square exactly") {
-  const test::MovingSquare scene(15, 22);
-  const auto path = scene.path(30);
+  const test::MovingSquare scene(12, 16);
+  const auto path = scene.path(24);
   rvm::MaskTracker tracker(scene.features(path[0][0], path[0][1]), scene.mask(path[0][0], path[0][1]));
-  CHECK(std::ranges::equal(tracker.mask(), as_tokens(scene.mask(path[0][0], path[0][1]), 15, 22)));
+  CHECK(std::ranges::equal(tracker.mask(), as_tokens(scene.mask(path[0][0], path[0][1]), 12, 16)));
   for (std::size_t t = 1; t < path.size(); ++t) {
     CAPTURE(t);
     const rvm::LabelImage& mask = tracker.step(scene.features(path[t][0], path[t][1]));
-    CHECK(std::ranges::equal(mask, as_tokens(scene.mask(path[t][0], path[t][1]), 15, 22)));
+    CHECK(std::ranges::equal(mask, as_tokens(scene.mask(path[t][0], path[t][1]), 12, 16)));
   }
 }
 

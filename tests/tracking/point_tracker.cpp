@@ -45,8 +45,8 @@ TEST_CASE("the fixture's poses") {
 }
 
 TEST_CASE("points move exactly as the square that they are on") {
-  const test::MovingSquare scene(15, 22);
-  const auto path = scene.path(30);
+  const test::MovingSquare scene(12, 16);
+  const auto path = scene.path(24);
   std::vector<Point> points;
   for (const float at : {2.5F, 3.0F, 3.7F}) {
     points.push_back({16 * (static_cast<float>(path[0][1]) + at), 16 * (static_cast<float>(path[0][0]) + 3.2F)});
