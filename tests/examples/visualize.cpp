@@ -7,8 +7,7 @@
 #include <string>
 #include <vector>
 
-#include <rvm/image/image.hpp>
-#include <rvm/weights/npy.hpp>
+#include <rvm/rvm.hpp>
 
 #include "common/frame_source.hpp"
 #include "common/image_source.hpp"

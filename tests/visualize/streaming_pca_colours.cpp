@@ -99,6 +99,16 @@ TEST_CASE("streaming colours find three known directions, strongest first") {
   }
 }
 
+TEST_CASE("a mean far from the origin changes nothing") {
+  Scene scene({3, 2, 1.5F, 1}, 0.1F);
+  rvm::Tensor<float> frame = scene.frame();
+  rvm::StreamingPcaColours near({.warmup = 1, .rate = 0});
+  const rvm::Image expected = near(frame);
+  for (float& v : frame) v += 500;
+  rvm::StreamingPcaColours far({.warmup = 1, .rate = 0});
+  CHECK(largest_change(far(frame), expected) < 0.01F);
+}
+
 TEST_CASE("fitted to a warmup, streaming colours are near those of the clip") {
   Scene scene({3, 2, 1.5F, 0.5F}, 0.1F);
   rvm::Tensor<float> clip({16, 12, 15, kWidth});
