@@ -9,7 +9,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <string>
 
 #include <CLI/CLI.hpp>
@@ -18,17 +17,13 @@
 #include <rvm/stream.hpp>
 #include <rvm/weights/load.hpp>
 
+#include "common/measure.hpp"
+
 namespace {
 
-// In MB. Pages of the file that are in memory count as long as they are mapped.
+// In MB.
 double resident() {
-  std::ifstream file("/proc/self/status");
-  std::string word;
-  double kilobytes = 0;
-  while (file >> word) {
-    if (word == "VmRSS:") file >> kilobytes;
-  }
-  return kilobytes / 1024;
+  return rvm::bench::resident_kilobytes() / 1024;
 }
 double most_resident() {
   rusage usage{};

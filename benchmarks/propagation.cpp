@@ -12,7 +12,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
-#include <fstream>
 #include <iostream>
 #include <sstream>
 #include <string>
@@ -21,25 +20,21 @@
 #include <rvm/tracking/label_propagation.hpp>
 #include <rvm/weights/npy.hpp>
 
+#include "common/measure.hpp"
+
 namespace {
 
-/// Memory of this process that is in use; 0 where the system does not say.
 std::uint64_t resident_bytes() {
-  std::ifstream status("/proc/self/status");
-  for (std::string word; status >> word;) {
-    std::uint64_t kilobytes = 0;
-    if (word == "VmRSS:" && status >> kilobytes) return 1024 * kilobytes;
-  }
-  return 0;
+  return 1024 * static_cast<std::uint64_t>(rvm::bench::resident_kilobytes());
 }
 
 void serve(const std::string& features_path, const std::string& labels_path, std::size_t threads) {
   const rvm::Tensor<float> features = rvm::load_npy<float>(features_path);
   if (features.shape().rank() != 4 || features.shape()[0] < 2) throw rvm::Error("FEATURES must be [T, h, w, D]");
   const rvm::Tensor<float> labels = rvm::load_npy<float>(labels_path);
-  const std::uint64_t before = resident_bytes();
+  const auto before = resident_bytes();
   rvm::LabelPropagation propagation(features[0], labels, {.threads = threads});
-  const std::uint64_t after = resident_bytes();
+  const auto after = resident_bytes();
   std::size_t next = 1;
   for (std::string line; std::getline(std::cin, line);) {
     std::istringstream words(line);

@@ -7,8 +7,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
-#include <fstream>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -17,23 +15,9 @@
 #include <rvm/model/random.hpp>
 #include <rvm/stream.hpp>
 
+#include "common/measure.hpp"
+
 namespace {
-
-double resident_kilobytes() {
-  std::ifstream file("/proc/self/status");
-  std::string word;
-  double kilobytes = 0;
-  while (file >> word) {
-    if (word == "VmRSS:") file >> kilobytes;
-  }
-  return kilobytes;
-}
-
-double median(std::span<const double> times) {
-  std::vector<double> sorted(times.begin(), times.end());
-  std::nth_element(sorted.begin(), sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2), sorted.end());
-  return sorted[sorted.size() / 2];
-}
 
 template <class B>
 void step(const std::string& variant, std::size_t frames) {
@@ -50,12 +34,12 @@ void step(const std::string& variant, std::size_t frames) {
     const auto start = std::chrono::steady_clock::now();
     stream.step(rvm::FrameView(pixels.data(), side, side));
     times[i] = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
-    if (i + 1 == part) memory = resident_kilobytes();
+    if (i + 1 == part) memory = rvm::bench::resident_kilobytes();
   }
-  const double first = median(std::span(times).first(part));
-  const double last = median(std::span(times).last(part));
+  const double first = rvm::bench::median({times.begin(), times.begin() + static_cast<std::ptrdiff_t>(part)});
+  const double last = rvm::bench::median({times.end() - static_cast<std::ptrdiff_t>(part), times.end()});
   std::printf("%zu frames: median of the first %zu %.3f ms, of the last %zu %.3f ms (%+.2f %%); memory %+.0f kB\n",
-              frames, part, first, part, last, 100 * (last / first - 1), resident_kilobytes() - memory);
+              frames, part, first, part, last, 100 * (last / first - 1), rvm::bench::resident_kilobytes() - memory);
 }
 
 }  // namespace

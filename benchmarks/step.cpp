@@ -5,7 +5,6 @@
 // Names read BACKEND/PRECISION/SIZE/HEIGHTxWIDTH/batch:N. Each reports milliseconds a frame (median over repetitions),
 // the time of the bare matrix products in the same process, and the step over them.
 
-#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -19,6 +18,7 @@
 #include <rvm/backend/onednn.hpp>
 #endif
 
+#include "common/measure.hpp"
 #include "common/products.hpp"
 
 namespace {
@@ -33,11 +33,6 @@ struct Case {
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
-  return values[values.size() / 2];
 }
 
 template <rvm::Backend B>
@@ -75,10 +70,10 @@ void step(benchmark::State& state, const Case& c) {
     floor_times.push_back(seconds_since(start));
   }
   const auto batch = static_cast<double>(c.batch);
-  state.counters["ms_a_frame"] = 1e3 * median(step_times) / batch;
-  state.counters["products_ms"] = 1e3 * median(floor_times) / batch;
-  state.counters["over_products"] = median(step_times) / median(floor_times);
-  state.counters["products_GFLOPs"] = 1e-9 * products.operations() / median(floor_times);
+  state.counters["ms_a_frame"] = 1e3 * rvm::bench::median(step_times) / batch;
+  state.counters["products_ms"] = 1e3 * rvm::bench::median(floor_times) / batch;
+  state.counters["over_products"] = rvm::bench::median(step_times) / rvm::bench::median(floor_times);
+  state.counters["products_GFLOPs"] = 1e-9 * products.operations() / rvm::bench::median(floor_times);
 }
 
 template <rvm::Backend B>

@@ -13,6 +13,7 @@
 
 #include "support/backends.hpp"
 #include "support/catch.hpp"
+#include "support/changed_weights.hpp"
 #include "support/difference.hpp"
 #include "support/fixtures.hpp"
 #include "support/random.hpp"
@@ -20,24 +21,11 @@
 
 namespace {
 
-using Arrays = std::vector<std::pair<std::string, rvm::Tensor<float>>>;
+using test::Arrays;
+using test::is_decoder;
+using test::with;
 
 const rvm::Config kConfig{24, {2, 3, 8, 40}, {2, 2, 12, 36}, rvm::DecoderConfig{16, {2, 4, 4, 20}}};
-
-/// The weights with one array replaced; an empty tensor of rank 1 removes it.
-rvm::Weights with(const rvm::Weights& weights, const std::string& changed, const rvm::Tensor<float>& value) {
-  Arrays arrays;
-  for (const std::string& key : weights.keys()) {
-    if (key != changed) arrays.emplace_back(key, weights.at(key).as<float>());
-  }
-  if (!value.empty()) arrays.emplace_back(changed, value);
-  return rvm::Weights::from_tensors("some.npz", std::move(arrays));
-}
-
-bool is_decoder(const std::string& key) {
-  return key.starts_with("decoder") || key.starts_with("mask_token") || key.starts_with("delta_embedder") ||
-         key.starts_with("detokenizer");
-}
 
 rvm::Weights without_decoder(const rvm::Weights& weights) {
   Arrays arrays;

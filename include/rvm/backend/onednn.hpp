@@ -27,8 +27,7 @@ namespace rvm {
 ///   float
 ///   bfloat16     the residual stream, norms, softmax, gates and state stay float
 ///   std::int8_t  as bfloat16, but dense layers multiply bytes: weights with a scale for every output, tokens with a
-///   scale
-///                each, found as they come
+///                scale each, found as they come
 ///
 /// The same frames give the same features for the same number of threads; another number may round otherwise. A warm
 /// step takes no memory, but for the table of arguments that oneDNN makes for each product and drops again.
