@@ -66,7 +66,7 @@ void lanczos(benchmark::State& state) {
 
 template <class Element>
 void add(const std::string& precision) {
-  for (const Isa isa : {Isa::kPortable, Isa::kAvx2, Isa::kAvx512}) {
+  for (const Isa isa : {Isa::kPortable, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Bf16}) {
     if (isa > rvm::best_isa()) continue;
     const std::string suffix = "/" + precision + "/" + std::string(name_of(isa));
     benchmark::RegisterBenchmark(("attention" + suffix).c_str(), [isa](auto& state) { attention<Element>(state, isa); })

@@ -81,15 +81,15 @@ void attend_rows(const AttentionBlock<Element>& block, std::size_t first) {
     for (std::size_t j = block.key_count; j < key_stride; ++j) row[j] = row[0];  // changes no maximum
     F most = load(row);
     for (std::size_t j = kLanes; j < key_stride; j += kLanes) most = larger(most, load(row + j));
-    const float shift = largest(most);
+    const float shift = largest(most) * scale;
     F total{};
     std::size_t j = 0;
     for (; j + kLanes <= block.key_count; j += kLanes) {
-      total += Dot::store_weights(row, j, exp2_of_negative((load(row + j) - shift) * scale));
+      total += Dot::store_weights(row, j, Dot::weights(load(row + j) * scale - shift));
     }
     if (j < block.key_count) {
       float last[kLanes];
-      store(last, Dot::store_weights(row, j, exp2_of_negative((load(row + j) - shift) * scale)));
+      store(last, Dot::store_weights(row, j, Dot::weights(load(row + j) * scale - shift)));
       total += load_part(last, block.key_count - j);
     }
     inverse[r] = 1.0F / sum(total);

@@ -16,7 +16,8 @@ struct FloatDot {
   static constexpr std::size_t kVectors = RVM_SIMD_BYTES == 64 ? 4 : 2;  // of sums a row that registers have room for
   static std::uint32_t slot(Element a, Element /*b*/) { return std::bit_cast<std::uint32_t>(static_cast<float>(a)); }
   RVM_INLINE static void add(F& sum, const F& left, const F& right) { sum += left * right; }
-  // Puts softmax's weights where the second product reads them, and returns them as it will.
+  // Softmax's weights, 2^x for x <= 0; put where the second product reads them, and returned as it will.
+  RVM_INLINE static F weights(F x) { return exp2_of_negative(x); }
   RVM_INLINE static F store_weights(float* row, std::size_t j, F p) {
     store(row + j, p);
     return p;
@@ -45,6 +46,9 @@ struct PairDot {
     sum += from_bits(bits_of(left) & kUpper) * from_bits(bits_of(right) & kUpper);
   }
 #endif
+  RVM_INLINE static F weights(F x) {
+    return coarse_exp2_of_negative(x);
+  }
   RVM_INLINE static F store_weights(float* row, std::size_t j, F p) {
     char* const place = reinterpret_cast<char*>(row) + j * sizeof(bfloat16);
     bfloat16 rounded[kLanes];
