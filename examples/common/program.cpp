@@ -6,6 +6,9 @@
 #include <exception>
 #include <new>
 
+#include <rvm/core/error.hpp>
+#include <rvm/weights/load.hpp>
+
 namespace rvm::examples {
 namespace {
 

@@ -10,7 +10,8 @@
 
 #include <CLI/CLI.hpp>
 #include <rvm/backend/cpu.hpp>
-#include <rvm/rvm.hpp>
+#include <rvm/backend/eigen.hpp>
+#include <rvm/model/model.hpp>
 
 #include "common/sized_source.hpp"
 
