@@ -6,6 +6,7 @@
 #include <exception>
 #include <new>
 
+#include <CLI/CLI.hpp>
 #include <rvm/core/error.hpp>
 #include <rvm/weights/load.hpp>
 
