@@ -95,9 +95,22 @@ const ProductKernels<Weight>& cpu_products(Isa isa) noexcept;
 #define RVM_TARGET_END RVM_PRAGMA(GCC pop_options)
 #endif
 
+// The portable one never fuses a product with a sum: translation units with and without such instructions must agree.
 #define RVM_SIMD_NAMESPACE portable
 #define RVM_SIMD_BYTES 16
+#if defined(__clang__)
+#pragma float_control(push)
+#pragma clang fp contract(off)
+#else
+#pragma GCC push_options
+#pragma GCC optimize("fp-contract=off")
+#endif
 #include <rvm/backend/cpu/detail/kernels.inl.hpp>
+#if defined(__clang__)
+#pragma float_control(pop)
+#else
+#pragma GCC pop_options
+#endif
 #undef RVM_SIMD_NAMESPACE
 #undef RVM_SIMD_BYTES
 

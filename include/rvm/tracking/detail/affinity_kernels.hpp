@@ -30,9 +30,22 @@ struct AffinityKernels {
 }  // namespace rvm::detail
 
 // The same code once for every instruction set, each in a namespace of its own.
+// The portable one never fuses a product with a sum: translation units with and without such instructions must agree.
 #define RVM_SIMD_NAMESPACE affinity_portable
 #define RVM_SIMD_BYTES 16
+#if defined(__clang__)
+#pragma float_control(push)
+#pragma clang fp contract(off)
+#else
+#pragma GCC push_options
+#pragma GCC optimize("fp-contract=off")
+#endif
 #include <rvm/tracking/detail/affinity_kernels.inl.hpp>
+#if defined(__clang__)
+#pragma float_control(pop)
+#else
+#pragma GCC pop_options
+#endif
 #undef RVM_SIMD_NAMESPACE
 #undef RVM_SIMD_BYTES
 
