@@ -3,7 +3,7 @@
 rvm_build_packages="g++ make cmake libeigen3-dev zlib1g-dev nlohmann-json3-dev libcli11-dev libstb-dev pkg-config
   libavformat-dev libavcodec-dev libavfilter-dev libavutil-dev libswscale-dev
   libavdevice-dev libpng-dev libmatio-dev libcpp-httplib-dev"
-rvm_test_packages="catch2 libdnnl-dev"
+rvm_test_packages="catch2 libdnnl-dev doxygen"
 # For the live page's test in a browser. Ubuntu has Chromium as a snap alone.
 [[ "$(. /etc/os-release 2>/dev/null && echo "${ID:-}")" == ubuntu ]] ||
   rvm_test_packages+=" chromium chromium-driver python3-selenium"

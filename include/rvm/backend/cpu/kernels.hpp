@@ -10,7 +10,7 @@
 #include <type_traits>
 #include <utility>
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(RVM_EXTERN_KERNELS)
 #include <immintrin.h>
 #endif
 
@@ -73,14 +73,28 @@ struct CpuKernels {
 /// Queries whose scores vector units keep in registers.
 inline constexpr std::size_t kAttentionRows = 6;
 
+/// The kernels for an instruction set that this processor has.
+template <class Element>
+const CpuKernels<Element>& cpu_kernels(Isa isa) noexcept;
+
+/// The products with packed weights for an instruction set that this processor has.
+template <class Weight>
+const ProductKernels<Weight>& cpu_products(Isa isa) noexcept;
+
 }  // namespace rvm::detail
+
+// A program of many translation units may compile the kernels once: RVM_EXTERN_KERNELS in all but one, which
+// instantiates the two functions above for the types that are used (as cmake/kernels.cpp does for our own programs).
+#ifndef RVM_EXTERN_KERNELS
 
 // The same code once for every instruction set, each in a namespace of its own.
 #include <rvm/core/detail/simd_begin.hpp>
 
 #define RVM_SIMD_NAMESPACE portable
 #define RVM_SIMD_BYTES 16
+RVM_PORTABLE_BEGIN
 #include <rvm/backend/cpu/detail/kernels.inl.hpp>
+RVM_PORTABLE_END
 #undef RVM_SIMD_NAMESPACE
 #undef RVM_SIMD_BYTES
 
@@ -133,7 +147,6 @@ RVM_TARGET_END
 
 namespace rvm::detail {
 
-/// The kernels for an instruction set that this processor has.
 template <class Element>
 const CpuKernels<Element>& cpu_kernels(Isa isa) noexcept {
 #if defined(__x86_64__)
@@ -149,7 +162,6 @@ const CpuKernels<Element>& cpu_kernels(Isa isa) noexcept {
   return portable::kKernels<Element>;
 }
 
-/// The products with packed weights for an instruction set that this processor has.
 template <class Weight>
 const ProductKernels<Weight>& cpu_products(Isa isa) noexcept {
 #if defined(__x86_64__)
@@ -182,3 +194,5 @@ CpuLevel<Element> cpu_level(Isa isa) noexcept {
 }
 
 }  // namespace rvm::detail
+
+#endif  // RVM_EXTERN_KERNELS

@@ -4,5 +4,7 @@
 #undef RVM_PRAGMA
 #undef RVM_TARGET_BEGIN
 #undef RVM_TARGET_END
+#undef RVM_PORTABLE_BEGIN
+#undef RVM_PORTABLE_END
 #undef RVM_AVX2
 #undef RVM_AVX512
