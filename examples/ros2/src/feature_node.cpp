@@ -79,7 +79,11 @@ class FeatureNode : public rclcpp_lifecycle::LifecycleNode {
       core_.activate();
       // Cameras send what they can and never wait: best effort, unless told otherwise.
       rclcpp::QoS qos(static_cast<std::size_t>(get_parameter("queue").as_int()));
-      get_parameter("reliable").as_bool() ? qos.reliable() : qos.best_effort();
+      if (get_parameter("reliable").as_bool()) {
+        qos.reliable();
+      } else {
+        qos.best_effort();
+      }
       images_ = create_subscription<Image>(
           "image", qos, [this](Image::ConstSharedPtr message) { core_.offer(input_image(std::move(message))); });
       first_masks_ = create_subscription<Image>(
