@@ -101,7 +101,7 @@ Shape dlpack_shape(const DlTensor& tensor, const dlpack::Device& device) {
     extents[i] = static_cast<std::size_t>(tensor.shape[i]);
   }
   const Shape shape(std::span<const std::size_t>(extents.data(), rank));
-  if (shape.elements() > std::numeric_limits<std::size_t>::max() / sizeof(double)) {
+  if (shape.elements() > static_cast<std::size_t>(std::numeric_limits<std::ptrdiff_t>::max()) / sizeof(double)) {
     throw ArgumentError("a DLPack tensor of shape " + to_string(shape) + " does not fit memory");
   }
   if (shape.elements() != 0 && tensor.data == nullptr) throw ArgumentError("a DLPack tensor's data is a null pointer");
