@@ -76,7 +76,7 @@ def main(library, data):
     for t in range(steps):
         pixels = np.ascontiguousarray(video[t])
         frame = Frame(pixels.ctypes.data, height, width, 0, 0)
-        call(rvm.rvm_stream_step(stream, ctypes.byref(frame), 1, ctypes.byref(features)))
+        call(rvm.rvm_stream_step(stream, ctypes.byref(frame), ctypes.c_size_t(1), ctypes.byref(features)))
         found = np.ctypeslib.as_array(features.values, (features.tokens, features.width))
         off = np.abs(found - expected[t]).max()
         print(f"frame {t}: off by {off:.2g}")

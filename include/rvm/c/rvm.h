@@ -6,11 +6,11 @@
  * found. A call that fails leaves the stream or tracker as it was, and its results untouched but for handles, which
  * become null. A null pointer where something is needed is RVM_ERROR_ARGUMENT; freeing null does nothing.
  *
- * A model may be used from several threads at once; a stream or a tracker by one thread at a time. A stream keeps what it
- * needs of its model, so they may be freed in any order.
+ * A model may be used from several threads at once; a stream or a tracker by one thread at a time. A stream keeps what
+ * it needs of its model, so they may be freed in any order.
  *
- * Structs that may grow begin with their own size in bytes: set struct_size, or begin with the macro NAME_INIT. A library
- * takes the structs of older headers; of newer ones as long as what it does not know is zero.
+ * Structs that may grow begin with their own size in bytes: set struct_size, or begin with the macro NAME_INIT. A
+ * library takes the structs of older headers; of newer ones as long as what it does not know is zero.
  */
 #ifndef RVM_C_RVM_H
 #define RVM_C_RVM_H
@@ -164,9 +164,9 @@ RVM_C_API rvm_status rvm_stream_restore(rvm_stream* stream, const void* bytes, s
 
 struct DLManagedTensor;
 /** The features of the frame before as a DLPack tensor [batch, tokens, width], float32 on the host, for PyTorch, NumPy
- * and others in the same process. Whoever gets it calls its deleter once. If `copy` is 0, it is the stream's own memory:
- * it stays valid after the stream is freed, holds that frame's numbers until the stream's next call, and must not be
- * written to. Otherwise it is a copy that is the caller's own. */
+ * and others in the same process. Whoever gets it calls its deleter once. If `copy` is 0, it is the stream's own
+ * memory: it stays valid after the stream is freed, holds that frame's numbers until the stream's next call, and must
+ * not be written to. Otherwise it is a copy that is the caller's own. */
 RVM_C_API rvm_status rvm_stream_features_dlpack(rvm_stream* stream, int copy, struct DLManagedTensor** tensor);
 
 /* ---- Tracking ---- */

@@ -18,8 +18,7 @@ int main(int argc, char** argv) {
   memset(pixels, 100, sizeof pixels);
   options.height = options.width = 64;
   ok = rvm_model_load(argc > 1 ? argv[1] : "weights.npz", NULL, &model) == RVM_OK &&
-       rvm_stream_create(model, &options, &stream) == RVM_OK &&
-       rvm_stream_step(stream, &frame, 1, &features) == RVM_OK;
+       rvm_stream_create(model, &options, &stream) == RVM_OK && rvm_stream_step(stream, &frame, 1, &features) == RVM_OK;
   if (ok) {
     printf("rvm %s: [%zu, %zu, %zu]\n", rvm_version_text(), features.grid_height, features.grid_width, features.width);
     ok = features.grid_height == 4 && features.grid_width == 4 && features.values[features.width] != 0;
