@@ -84,12 +84,13 @@ class Stream {
                        std::to_string(frames.size()) + " frames");
     }
     const MatrixView<float> encoded = encode(frames);
-    const std::size_t next = (current_ + 1) % states_.size();
+    const std::size_t next = spare();
     next_frames_ = frames_;
     advance(encoded, current_, next);
     settle(next, frames);
+    const Features result = features_of(next);
     commit(next);
-    return features();
+    return result;
   }
 
   /// Takes a whole clip, [T, B] frames in the order of time, and writes the features of every one to `out`, [T, B, N,
@@ -137,27 +138,23 @@ class Stream {
   }
 
   /// The features of the frame before, zero at first.
-  Features features() {
-    const Floats& state = states_[current_];
-    const float* host = state.data();
-    if constexpr (!B::kHostMemory) {
-      executor_.read(state.data(), staging_.span());
-      host = staging_.data();
-    }
-    return {{host, {options_.batch, token_count(), token_width()}}, grid_height(), grid_width()};
-  }
+  Features features() { return features_of(current_); }
 
   /// Forgets everything: the zero state for all videos.
-  void reset() noexcept {
-    executor_.zero(states_[current_].data(), values());
-    std::fill(frames_.begin(), frames_.end(), 0);
+  void reset() noexcept(B::kHostMemory) {
+    executor_.zero(states_[spare()].data(), values());
+    std::fill(next_frames_.begin(), next_frames_.end(), 0);
+    commit(spare());
   }
   /// The zero state for one video of the batch; the others go on. Throws ArgumentError if there is no such video.
   void reset(std::size_t video) {
     check_video(video);
     const std::size_t size = values() / options_.batch;
-    executor_.zero(states_[current_].data() + video * size, size);
-    frames_[video] = 0;
+    executor_.copy(states_[current_].data(), states_[spare()].data(), values());
+    executor_.zero(states_[spare()].data() + video * size, size);
+    next_frames_ = frames_;
+    next_frames_[video] = 0;
+    commit(spare());
   }
 
   /// The state as bytes that survive a restart; restore() goes on from there, bit for bit. Throws std::bad_alloc.
@@ -176,8 +173,9 @@ class Stream {
     if (options_.non_finite != NonFinite::kAllow && !detail::all_finite(saved.values.data(), values())) {
       throw StateError("the saved state has a NaN or an infinity in it");
     }
-    executor_.write(saved.values, states_[current_].data());
-    frames_ = std::move(saved.frames);
+    executor_.write(saved.values, states_[spare()].data());
+    next_frames_ = saved.frames;
+    commit(spare());
   }
 
   const Model<B>& model() const noexcept { return model_; }
@@ -262,6 +260,18 @@ class Stream {
   }
 
   MatrixView<float> state(std::size_t i) { return {states_[i].data(), rows(), token_width()}; }
+
+  Features features_of(std::size_t i) {
+    const float* host = states_[i].data();
+    if constexpr (!B::kHostMemory) {
+      executor_.read(states_[i].data(), staging_.span());
+      host = staging_.data();
+    }
+    return {{host, {options_.batch, token_count(), token_width()}}, grid_height(), grid_width()};
+  }
+
+  // A state that a call may change before it is certain to succeed.
+  std::size_t spare() const noexcept { return (current_ + 1) % states_.size(); }
 
   // What follows from a new state's numbers; counts the step.
   void settle(std::size_t to, std::span<const FrameView> frames) {
