@@ -24,6 +24,9 @@ namespace test {
 #ifdef RVM_TEST_ONEDNN
 using Backends = std::tuple<rvm::OneDnn<float>, rvm::OneDnn<rvm::bfloat16>>;
 using AllBackends = std::tuple<rvm::OneDnn<float>, rvm::OneDnn<rvm::bfloat16>, rvm::OneDnn<std::int8_t>>;
+#elif defined(RVM_TEST_BACKENDS)
+using Backends = std::tuple<RVM_TEST_BACKENDS>;
+using AllBackends = Backends;
 #elif RVM_TEST_SANITIZED  // one each, for the compiler's sake
 using Backends = std::tuple<rvm::EigenCpu<float>, rvm::Cpu<rvm::bfloat16>>;
 using AllBackends = std::tuple<rvm::EigenCpu<float>, rvm::Cpu<rvm::bfloat16>, rvm::Cpu<std::int8_t>>;
