@@ -107,17 +107,6 @@ TEST_CASE("a warm resizer keeps the memory of its output") {
   CHECK(out.bytes().data() == data);
 }
 
-TEST_CASE("columns go first only where more than twice as much height as width is lost") {
-  const Tensor<std::uint8_t> pixels = noise({40, 30, 3});
-  const FrameView frame(pixels.data(), 40, 30);
-  const auto rows_first = [&](std::size_t height) { return resize(resize(frame, 40, 20), height, 20); };
-  const auto columns_first = [&](std::size_t height) { return resize(resize(frame, height, 30), height, 20); };
-  REQUIRE_FALSE(same_bytes(rows_first(20), columns_first(20)));
-  REQUIRE_FALSE(same_bytes(rows_first(19), columns_first(19)));
-  CHECK(same_bytes(resize(frame, 20, 20), rows_first(20)));
-  CHECK(same_bytes(resize(frame, 19, 20), columns_first(19)));
-}
-
 TEST_CASE("an even grey stays that grey") {
   Image image(13, 29);
   std::fill(image.bytes().begin(), image.bytes().end(), std::uint8_t{100});

@@ -126,7 +126,7 @@ class Bench:
         if status == 0:
             return None
         names = re.findall(r'<TestCase name="([^"]*)"', output)
-        name = re.sub(r" - [\w:<>]+$", "", html.unescape(names[-1])) if names else "does not begin"
+        name = re.sub(r"( - [\w:<>]+)+$", "", html.unescape(names[-1])) if names else "does not begin"
         return name + (" (hangs)" if status is None else "")
 
     def plant(self, mistake):
