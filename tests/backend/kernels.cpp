@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 #include "support/catch.hpp"
@@ -211,20 +212,23 @@ TEST_CASE("attention of one head, at every number of queries and keys") {
   }
 }
 
-TEST_CASE("a key whose score is far below zero has the whole weight if there is no other") {
+TEST_CASE("of keys whose scores are all far below zero the nearest still has the weight") {
   const Isa isa = GENERATE(from_range(test::instruction_sets()));
   const auto& kernels = rvm::detail::cpu_kernels<float>(isa);
   const std::vector<float> query(8, 10.0F);
-  const std::vector<float> key(8, -10.0F);
-  const std::vector<float> value{1, 2, 3, 4, 5, 6, 7, 8};
-  std::vector<float> packed_keys(kernels.packed_keys(1, 8));
-  std::vector<float> packed_values(kernels.packed_values(1, 8));
-  std::vector<float> scratch(kernels.attention_scratch(1, 8));
-  kernels.pack_keys({key.data(), 1, 8}, packed_keys.data());
-  kernels.pack_values({value.data(), 1, 8}, packed_values.data());
+  std::vector<float> keys(16, -10.0F);
+  std::fill_n(keys.begin() + 8, 8, -20.0F);
+  std::vector<float> values(16);
+  std::iota(values.begin(), values.end(), 1.0F);
+  std::vector<float> packed_keys(kernels.packed_keys(2, 8));
+  std::vector<float> packed_values(kernels.packed_values(2, 8));
+  std::vector<float> scratch(kernels.attention_scratch(2, 8));
+  kernels.pack_keys({keys.data(), 2, 8}, packed_keys.data());
+  kernels.pack_values({values.data(), 2, 8}, packed_values.data());
   std::vector<float> out(8);
   kernels.attend(
-      {{query.data(), 1, 8}, packed_keys.data(), packed_values.data(), 1, {out.data(), 1, 8}, scratch.data()});
+      {{query.data(), 1, 8}, packed_keys.data(), packed_values.data(), 2, {out.data(), 1, 8}, scratch.data()});
+  values.resize(8);
   CAPTURE(rvm::name_of(isa));
-  CHECK(out == value);
+  CHECK(out == values);
 }
