@@ -20,7 +20,8 @@
 namespace test {
 
 /// The backends that typed tests run on: TEMPLATE_LIST_TEST_CASE("...", "", test::Backends); AllBackends has those too
-/// that multiply bytes. The room `onednn` compiles the same tests once more, for oneDNN.
+/// that multiply bytes. The room `onednn` compiles the same tests once more, for oneDNN; with RVM_TEST_BACKENDS a build
+/// names its own (mutation/run.py: the reference alone, for the compiler's sake).
 #ifdef RVM_TEST_ONEDNN
 using Backends = std::tuple<rvm::OneDnn<float>, rvm::OneDnn<rvm::bfloat16>>;
 using AllBackends = std::tuple<rvm::OneDnn<float>, rvm::OneDnn<rvm::bfloat16>, rvm::OneDnn<std::int8_t>>;
