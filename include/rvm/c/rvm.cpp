@@ -166,7 +166,7 @@ rvm::FrameView frame_of(const rvm_frame& frame) {
 }
 
 rvm_features features_of(const rvm::Features& features) noexcept {
-  const rvm::Shape& all = features.values().shape();
+  const rvm::Shape all = features.values().shape();
   const rvm::Shape grid = features.tokens().shape();
   return {sizeof(rvm_features), features.values().data(), all[0], all[1], all[2], grid[0], grid[1]};
 }
