@@ -259,6 +259,7 @@ const char* rvm_status_text(rvm_status status) {
     case RVM_ERROR_STATE: return "a saved state cannot be used";
     case RVM_ERROR_MEMORY: return "out of memory";
     case RVM_ERROR_OTHER: return "another error";
+    case RVM_ERROR_NON_FINITE: return "a frame would make the state not finite";
   }
   return "an unknown status";
 }

@@ -3,8 +3,8 @@
  * The library for C, and for whatever calls C: link with rvm::c (CMake) or rvm-c (pkg-config). Needs no C++.
  *
  * Functions that can fail return an rvm_status; rvm_last_error() then says in a line what was expected and what was
- * found. A call that fails leaves the stream or tracker as it was, and its results untouched but for handles, which
- * become null. A null pointer where something is needed is RVM_ERROR_ARGUMENT; freeing null does nothing.
+ * found. A call that fails leaves the stream or tracker as it was; handles that it would have made become null. A null
+ * pointer where something is needed is RVM_ERROR_ARGUMENT; freeing null does nothing.
  *
  * A model may be used from several threads at once; a stream or a tracker by one thread at a time. A stream keeps what
  * it needs of its model, so they may be freed in any order.
@@ -31,13 +31,14 @@ extern "C" {
 /** What became of a call. */
 typedef enum rvm_status {
   RVM_OK = 0,
-  RVM_ERROR_ARGUMENT = 1, /**< an argument that the function cannot take: a null pointer, a size, an unknown name */
-  RVM_ERROR_IO = 2,       /**< a file that cannot be opened or read */
-  RVM_ERROR_WEIGHTS = 3,  /**< a weight file that is damaged or does not describe a model */
-  RVM_ERROR_FRAME = 4,    /**< a frame of another size than the stream's, or not a frame at all */
-  RVM_ERROR_STATE = 5,    /**< saved bytes that are damaged, or of another model or frame size */
-  RVM_ERROR_MEMORY = 6,   /**< not enough memory */
-  RVM_ERROR_OTHER = 7     /**< anything else; rvm_last_error() says what */
+  RVM_ERROR_ARGUMENT = 1,  /**< an argument that the function cannot take: a null pointer, a size, an unknown name */
+  RVM_ERROR_IO = 2,        /**< a file that cannot be opened or read */
+  RVM_ERROR_WEIGHTS = 3,   /**< a weight file that is damaged or does not describe a model */
+  RVM_ERROR_FRAME = 4,     /**< a frame of another size than the stream's, or not a frame at all */
+  RVM_ERROR_STATE = 5,     /**< saved bytes that are damaged, or of another model or frame size */
+  RVM_ERROR_MEMORY = 6,    /**< not enough memory */
+  RVM_ERROR_OTHER = 7,     /**< anything else; rvm_last_error() says what */
+  RVM_ERROR_NON_FINITE = 8 /**< a frame that would leave a NaN or an infinity in the state, which stays as it was */
 } rvm_status;
 
 /** Weights, ready to compute. */
@@ -144,7 +145,7 @@ RVM_C_API void rvm_stream_free(rvm_stream* stream);
 /** Takes the next frame of each video of the batch: `count` is their number. `features` may be null. */
 RVM_C_API rvm_status rvm_stream_step(rvm_stream* stream, const rvm_frame* frames, size_t count, rvm_features* features);
 /** Takes a whole clip, [T, batch] frames in the order of time, and writes the features of each to `values`: [T, batch,
- * tokens, width], in all `value_count` numbers. Faster than step by step. */
+ * tokens, width], in all `value_count` numbers. Faster than step by step. After an error they hold anything. */
 RVM_C_API rvm_status rvm_stream_run(rvm_stream* stream, const rvm_frame* frames, size_t count, float* values,
                                     size_t value_count);
 /** The features of the frame before; zero at first. */
