@@ -37,14 +37,12 @@ template <class B>
 inline constexpr bool kExact = std::same_as<typename B::Element, float>;
 
 /// Whether a backend multiplies bytes.
-template <class B>
-inline constexpr bool kBytes = false;
 #ifdef RVM_TEST_ONEDNN
-template <>
-inline constexpr bool kBytes<rvm::OneDnn<std::int8_t>> = true;
+template <class B>
+inline constexpr bool kBytes = std::derived_from<B, rvm::OneDnn<std::int8_t>>;
 #else
-template <>
-inline constexpr bool kBytes<rvm::Cpu<std::int8_t>> = true;
+template <class B>
+inline constexpr bool kBytes = std::derived_from<B, rvm::Cpu<std::int8_t>>;
 #endif
 
 /// How far numbers are off: the largest absolute difference, or, where products read less than float, the root mean
