@@ -20,10 +20,14 @@
 namespace test {
 
 /// The backends that typed tests run on: TEMPLATE_LIST_TEST_CASE("...", "", test::Backends); AllBackends has those too
-/// that multiply bytes. The room `onednn` compiles the same tests once more, for oneDNN.
+/// that multiply bytes. The room `onednn` compiles the same tests once more, for oneDNN; with RVM_TEST_BACKENDS a build
+/// names its own (mutation/run.py: the reference alone, for the compiler's sake).
 #ifdef RVM_TEST_ONEDNN
 using Backends = std::tuple<rvm::OneDnn<float>, rvm::OneDnn<rvm::bfloat16>>;
 using AllBackends = std::tuple<rvm::OneDnn<float>, rvm::OneDnn<rvm::bfloat16>, rvm::OneDnn<std::int8_t>>;
+#elif defined(RVM_TEST_BACKENDS)
+using Backends = std::tuple<RVM_TEST_BACKENDS>;
+using AllBackends = Backends;
 #elif RVM_TEST_SANITIZED  // one each, for the compiler's sake
 using Backends = std::tuple<rvm::EigenCpu<float>, rvm::Cpu<rvm::bfloat16>>;
 using AllBackends = std::tuple<rvm::EigenCpu<float>, rvm::Cpu<rvm::bfloat16>, rvm::Cpu<std::int8_t>>;

@@ -170,7 +170,7 @@ class EmulatedTiles {
 #include <rvm/core/detail/simd_begin.hpp>
 #define RVM_SIMD_NAMESPACE emulation_portable
 #define RVM_SIMD_BYTES 16
-RVM_UNFUSED_BEGIN
+RVM_PORTABLE_BEGIN
 #include <rvm/backend/cpu/detail/kernels.inl.hpp>
 #undef RVM_SIMD_NAMESPACE
 #undef RVM_SIMD_BYTES
@@ -178,7 +178,7 @@ namespace rvm::detail::emulated_portable {
 using namespace emulation_portable;
 #include <rvm/backend/cpu/detail/tiles.inl.hpp>
 }  // namespace rvm::detail::emulated_portable
-RVM_UNFUSED_END
+RVM_PORTABLE_END
 #if defined(__x86_64__)
 RVM_TARGET_BEGIN(RVM_AVX512 ",avx512vnni,avx512bf16")
 #define RVM_SIMD_NAMESPACE emulation_avx512

@@ -2,7 +2,7 @@
 file(REMOVE_RECURSE ${DIR})
 set(CURRENT_PACKAGES_DIR ${DIR}/package)
 
-file(READ ${RVM_SOURCE_DIR}/packaging/vcpkg/rvm/vcpkg.json manifest)
+file(READ ${RVM_SOURCE_DIR}/cmake/vcpkg/rvm/vcpkg.json manifest)
 string(JSON name GET "${manifest}" name)
 string(JSON version GET "${manifest}" version-semver)
 if(NOT name STREQUAL "rvm" OR NOT version STREQUAL VERSION)
@@ -34,4 +34,4 @@ function(vcpkg_install_copyright)
   file(COPY ${arg_FILE_LIST} DESTINATION ${CURRENT_PACKAGES_DIR}/share/rvm)
 endfunction()
 
-include(${RVM_SOURCE_DIR}/packaging/vcpkg/rvm/portfile.cmake)
+include(${RVM_SOURCE_DIR}/cmake/vcpkg/rvm/portfile.cmake)

@@ -107,9 +107,9 @@ CpuLevel<Element> cpu_level(Isa isa) noexcept {
 
 #define RVM_SIMD_NAMESPACE portable
 #define RVM_SIMD_BYTES 16
-RVM_UNFUSED_BEGIN
+RVM_PORTABLE_BEGIN
 #include <rvm/backend/cpu/detail/kernels.inl.hpp>
-RVM_UNFUSED_END
+RVM_PORTABLE_END
 #undef RVM_SIMD_NAMESPACE
 #undef RVM_SIMD_BYTES
 

@@ -34,9 +34,9 @@ struct AffinityKernels {
 
 #define RVM_SIMD_NAMESPACE affinity_portable
 #define RVM_SIMD_BYTES 16
-RVM_UNFUSED_BEGIN
+RVM_PORTABLE_BEGIN
 #include <rvm/tracking/detail/affinity_kernels.inl.hpp>
-RVM_UNFUSED_END
+RVM_PORTABLE_END
 #undef RVM_SIMD_NAMESPACE
 #undef RVM_SIMD_BYTES
 

@@ -1,4 +1,4 @@
-# An overlay port of the checkout that it lies in: vcpkg install rvm --overlay-ports=packaging/vcpkg
+# An overlay port of the checkout that it lies in: vcpkg install rvm --overlay-ports=cmake/vcpkg
 set(VCPKG_BUILD_TYPE release)  # headers alone
 get_filename_component(SOURCE_PATH "${CMAKE_CURRENT_LIST_DIR}/../../.." ABSOLUTE)
 
