@@ -86,11 +86,20 @@ void layer_norm(benchmark::State& state, const std::string& variant, std::size_t
                                 (sizeof(float) + sizeof(typename B::Element))));
 }
 
+// What every step pays to look for numbers that are not finite.
+template <class B>
+void finite(benchmark::State& state, const std::string& variant, std::size_t tokens) {
+  Bench<B> bench(variant, tokens);
+  for ([[maybe_unused]] auto _ : state) {
+    benchmark::DoNotOptimize(bench.run.finite(bench.x.data(), tokens * bench.config.width));
+  }
+}
+
 template <class B>
 void add(const std::string& precision) {
   using Function = void (*)(benchmark::State&, const std::string&, std::size_t);
   const std::pair<const char*, Function> layers[] = {
-      {"self_attention", &self_attention<B>}, {"mlp", &mlp<B>}, {"layer_norm", &layer_norm<B>}};
+      {"self_attention", &self_attention<B>}, {"mlp", &mlp<B>}, {"layer_norm", &layer_norm<B>}, {"finite", &finite<B>}};
   for (const auto& [layer, function] : layers) {
     for (const char* variant : {"S", "B", "L", "H"}) {
       for (const std::size_t tokens : {257U, 1651U}) {

@@ -9,7 +9,9 @@
 #include <utility>
 #include <vector>
 
+#include <rvm/core/detail/finite.hpp>
 #include <rvm/features.hpp>
+#include <rvm/image/detail/non_finite_pixel.hpp>
 #include <rvm/image/frame.hpp>
 #include <rvm/image/patches.hpp>
 #include <rvm/model/model.hpp>
@@ -17,12 +19,21 @@
 
 namespace rvm {
 
+/// What a stream does when a step gives a state with a NaN or an infinity in it: of a float frame that holds one, or of
+/// numbers too large for the weights. Such a state would never become finite again by itself.
+enum class NonFinite : std::uint8_t {
+  kThrow,  ///< throws NonFiniteError; the stream stays as it was, all videos of a batch
+  kReset,  ///< that video alone begins again: the zero state, and frames() 0
+  kAllow,  ///< goes on with such numbers, and does not look for them
+};
+
 /// What a stream of frames looks like.
 struct StreamOptions {
   std::size_t height = 256;  // pixels, a multiple of 16
   std::size_t width = 256;   // pixels, a multiple of 16
   std::size_t batch = 1;     // videos that step together, each with a state of its own
   std::size_t chunk = 4;     // time steps whose frames run() encodes together: faster, for more memory
+  NonFinite non_finite = NonFinite::kThrow;
 };
 
 /// A place where videos are read frame by frame: the recurrent state and all memory that a step needs. Every step costs
@@ -45,7 +56,8 @@ class Stream {
         states_{Floats(model_.device(), values()), Floats(model_.device(), values()),
                 Floats(model_.device(), values())},
         staging_({B::kHostMemory ? 0 : values()}),
-        frames_(options.batch, 0) {}
+        frames_(options.batch, 0),
+        next_frames_(options.batch, 0) {}
 
   Stream(const Stream& other) : Stream(other.model_, other.options_) {
     executor_.copy(other.states_[other.current_].data(), states_[current_].data(), values());
@@ -59,11 +71,12 @@ class Stream {
   Stream& operator=(Stream&&) noexcept = default;
   ~Stream() = default;
 
-  /// Takes the next frame of the only video. Throws FrameError if the frame is not of the stream's size.
+  /// Takes the next frame of the only video. Throws FrameError if the frame is not of the stream's size, or
+  /// NonFiniteError if the state would not stay finite and StreamOptions::non_finite is kThrow.
   Features step(const FrameView& frame) { return step(std::span(&frame, 1)); }
 
   /// Takes the next frame of each of the batch's videos. Throws FrameError if their number is not the batch's or one is
-  /// not of the stream's size.
+  /// not of the stream's size, or NonFiniteError as above.
   Features step(std::span<const FrameView> frames) {
     check(frames);
     if (frames.size() != options_.batch) {
@@ -72,14 +85,16 @@ class Stream {
     }
     const MatrixView<float> encoded = encode(frames);
     const std::size_t next = (current_ + 1) % states_.size();
+    next_frames_ = frames_;
     advance(encoded, current_, next);
-    commit(next, 1);
+    settle(next, frames);
+    commit(next);
     return features();
   }
 
   /// Takes a whole clip, [T, B] frames in the order of time, and writes the features of every one to `out`, [T, B, N,
-  /// D]. The same numbers as step by step, faster. Throws FrameError as step does, or ArgumentError if `out` is not of
-  /// that size.
+  /// D]. The same numbers as step by step, faster. Throws FrameError and NonFiniteError as step does, for the clip as a
+  /// whole, or ArgumentError if `out` is not of that size. What `out` holds after an exception is not defined.
   void run(std::span<const FrameView> clip, std::span<float> out) {
     check(clip);
     const std::size_t batch = options_.batch;
@@ -96,6 +111,7 @@ class Stream {
     if (encoding_.rows < chunk * rows()) encoding_ = Encoding(model_, encoder_widths(), chunk * rows());
 
     std::size_t from = current_;
+    next_frames_ = frames_;
     for (std::size_t t = 0; t < steps;) {
       const std::size_t count = std::min(chunk, steps - t);
       const MatrixView<float> encoded = encode(clip.subspan(t * batch, count * batch));
@@ -103,11 +119,12 @@ class Stream {
         // The state before the clip stays as it is until the end; the other two take turns.
         const std::size_t to = from == (current_ + 1) % 3 ? (current_ + 2) % 3 : (current_ + 1) % 3;
         advance(encoded.row_block(i * rows(), rows()), from, to);
+        settle(to, clip.subspan(t * batch, batch));
         executor_.read(states_[to].data(), out.subspan(t * values(), values()));
         from = to;
       }
     }
-    commit(from, steps);
+    commit(from);
   }
 
   /// The same into memory of its own: [T, N, D], or [T, B, N, D] for a batch of more than one.
@@ -152,9 +169,13 @@ class Stream {
     return saved.to_bytes();
   }
   /// Takes back what save() gave, from a stream of the same weights, frame size and batch, whatever its backend or
-  /// precision. Throws StateError if the bytes are damaged, of another version or of another model.
+  /// precision. Throws StateError if the bytes are damaged, of another version or of another model, or if the state is
+  /// not finite and StreamOptions::non_finite is not kAllow.
   void restore(std::span<const std::byte> bytes) {
     SavedState saved = SavedState::from_bytes(bytes, identity());
+    if (options_.non_finite != NonFinite::kAllow && !detail::all_finite(saved.values.data(), values())) {
+      throw StateError("the saved state has a NaN or an infinity in it");
+    }
     executor_.write(saved.values, states_[current_].data());
     frames_ = std::move(saved.frames);
   }
@@ -242,9 +263,28 @@ class Stream {
 
   MatrixView<float> state(std::size_t i) { return {states_[i].data(), rows(), token_width()}; }
 
-  void commit(std::size_t current, std::size_t steps) noexcept {
+  // What follows from a new state's numbers; counts the step.
+  void settle(std::size_t to, std::span<const FrameView> frames) {
+    for (std::uint64_t& count : next_frames_) ++count;
+    if (options_.non_finite == NonFinite::kAllow || executor_.finite(states_[to].data(), values())) return;
+    const std::size_t size = values() / options_.batch;
+    for (std::size_t video = 0; video < options_.batch; ++video) {
+      if (executor_.finite(states_[to].data() + video * size, size)) continue;
+      if (options_.non_finite == NonFinite::kThrow) {
+        const std::string pixel = detail::non_finite_pixel(frames[video]);
+        throw NonFiniteError("frame " + std::to_string(next_frames_[video] - 1) + " of video " + std::to_string(video) +
+                             " would leave a NaN or an infinity in the state: " +
+                             (pixel.empty() ? "its pixels are finite, but numbers grew too large on their way"
+                                            : "its pixels hold one at " + pixel));
+      }
+      executor_.zero(states_[to].data() + video * size, size);
+      next_frames_[video] = 0;
+    }
+  }
+
+  void commit(std::size_t current) noexcept {
     current_ = current;
-    for (std::uint64_t& count : frames_) count += steps;
+    frames_.swap(next_frames_);
   }
 
   SavedState identity() const {
@@ -267,8 +307,9 @@ class Stream {
   CoreWorkspace<B> core_;
   std::array<Floats, 3> states_;  // each [B, N, D]
   std::size_t current_ = 0;
-  Tensor<float> staging_;              // where features() puts what the host cannot read in place
-  std::vector<std::uint64_t> frames_;  // [B]
+  Tensor<float> staging_;                   // where features() puts what the host cannot read in place
+  std::vector<std::uint64_t> frames_;       // [B]
+  std::vector<std::uint64_t> next_frames_;  // [B], of the step that is being taken
 };
 
 }  // namespace rvm

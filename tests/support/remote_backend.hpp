@@ -69,6 +69,7 @@ struct RemoteBackend {
     void read(const float* from, std::span<float> values) const { local_.read(flip(from), values); }
     void copy(const float* from, float* to, std::size_t n) { local_.copy(flip(from), flip(to), n); }
     void zero(float* to, std::size_t n) { local_.zero(flip(to), n); }
+    bool finite(const float* from, std::size_t n) const { return local_.finite(flip(from), n); }
     void patches(std::span<const rvm::FrameView> frames, Out out) { local_.patches(frames, home(out)); }
     void dense(In x, const Dense& w, Out y, rvm::Activation activation = rvm::Activation::kNone) {
       local_.dense(home(x), w, home(y), activation);

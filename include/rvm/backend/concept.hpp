@@ -87,6 +87,7 @@ concept BackendPacks = requires(const typename B::Device& device, DenseWeights d
 ///   read(from, values)    buffer -> host; done when it returns
 ///   copy(from, to, n)     buffer -> buffer
 ///   zero(to, n)
+///   finite(from, n)       whether none of n floats is a NaN or an infinity, whatever the compiler thinks of those
 template <class B>
 concept BackendMoves = requires(typename B::Executor& run, typename B::template Buffer<float>& buffer,
                                 std::span<const float> source, std::span<float> destination) {
@@ -96,6 +97,7 @@ concept BackendMoves = requires(typename B::Executor& run, typename B::template 
   run.read(buffer.data(), destination);
   run.copy(buffer.data(), buffer.data(), std::size_t{});
   run.zero(buffer.data(), std::size_t{});
+  { run.finite(std::as_const(buffer).data(), std::size_t{}) } -> std::same_as<bool>;
 };
 
 /// patches(frames, out): every frame, in [0, 1], cut into 16x16 patches. out is [frames * (1 + h * w), 768], a row

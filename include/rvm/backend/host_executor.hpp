@@ -7,6 +7,7 @@
 #include <span>
 
 #include <rvm/backend/concept.hpp>
+#include <rvm/core/detail/finite.hpp>
 #include <rvm/core/detail/partition.hpp>
 #include <rvm/core/thread_team.hpp>
 #include <rvm/image/patches.hpp>
@@ -23,6 +24,7 @@ class HostExecutor {
   void read(const float* from, std::span<float> values) const { std::copy_n(from, values.size(), values.begin()); }
   void copy(const float* from, float* to, std::size_t n) const { std::copy_n(from, n, to); }
   void zero(float* to, std::size_t n) const { std::fill_n(to, n, 0.0F); }
+  bool finite(const float* from, std::size_t n) const { return all_finite(from, n); }
 
  protected:
   ThreadTeam& team() const noexcept { return *team_; }

@@ -49,7 +49,13 @@ class FrameError : public Error {
   using Error::Error;
 };
 
-/// Saved state that cannot be restored here: damaged, of another version, of another model or another frame size.
+/// A step that would have left a NaN or an infinity in a stream's state.
+class NonFiniteError : public Error {
+  using Error::Error;
+};
+
+/// Saved state that cannot be restored here: damaged, of another version, of another model or another frame size, or
+/// with a NaN or an infinity in it.
 class StateError : public Error {
   using Error::Error;
 };
