@@ -19,7 +19,12 @@ class CudaExecutor {
  public:
   /// `users`: the queue to use, or null for one of its own. Throws CudaError or CudaBadAlloc.
   CudaExecutor(ContextHandle context, Queue users)
-      : context_(std::move(context)), frames_(context_), lanes_{Lane(context_, users), Lane()}, graphs_(context_) {}
+      : context_(std::move(context)),
+        frames_(context_),
+        lanes_{Lane(context_, users), Lane()},
+        graphs_(context_),
+        flag_(context_, 1),
+        seen_(context_, 1) {}
 
   /// Where the work goes: a cudaStream_t. What is put into it is done after all that the executor was asked for before.
   Queue queue() const noexcept { return lanes_[0].queue.get(); }
@@ -98,6 +103,29 @@ class CudaExecutor {
     context_->check(wait_for(main, join_.get()), "joining");
   }
 
+  /// Forgets what was written down: memory that it used is gone.
+  void forget() { drop_graphs(); }
+
+  /// Looks whether n floats are finite, now, or later in the queue; watched() says whether all were that have been
+  /// looked at since it was last asked.
+  bool finite(const float* from, std::size_t n) {
+    watch(from, n);
+    return watched();
+  }
+  void watch(const float* from, std::size_t n) {
+    const OnDevice here(*context_);
+    context_->check(find_not_finite(lane().queue.get(), {from, 1, n}, flag_.data()), "looking for infinities");
+  }
+  bool watched() {
+    const OnDevice here(*context_);
+    const Queue queue = lane().queue.get();
+    context_->check(copy_to_host(queue, seen_.data(), flag_.data(), sizeof(std::uint32_t)), "looking for infinities");
+    context_->check(cuda::finish(queue), "computing");
+    if (*seen_.data() == 0) return true;
+    context_->check(cuda::zero(queue, flag_.data(), sizeof(std::uint32_t)), "looking for infinities");
+    return false;
+  }
+
   /// Remembers, in one of two places, what has been asked for so far; read_after waits for that alone, and what comes
   /// later goes on meanwhile.
   void mark(std::size_t place) {
@@ -174,6 +202,8 @@ class CudaExecutor {
   QueueHandle reading_;
   std::array<EventHandle, 2> marks_;
   Graphs graphs_;
+  CudaBuffer<std::uint32_t> flag_;  // whether a number was not finite
+  CudaPinned<std::uint32_t> seen_;  // the host's copy of it
   std::size_t lane_ = 0;
   bool replaying_ = false;
   bool capturing_ = false;
