@@ -2,6 +2,8 @@
 
 // Part of rvm/backend/cuda/kernels/device.cuh: its words on the CPU, over grid.hpp.
 
+#include <math.h>
+
 #include <bit>
 #include <cmath>
 #include <cstddef>
@@ -21,11 +23,11 @@ namespace rvm::detail::cuda {
 namespace emulation = ::cuda_emulation;
 using emulation::Where;
 
-using std::exp2f;
-using std::expf;
-using std::fabsf;
-using std::fmaxf;
-using std::sqrtf;
+using ::exp2f;
+using ::expf;
+using ::fabsf;
+using ::fmaxf;
+using ::sqrtf;
 
 inline int thread_index() {
   return emulation::index().thread;

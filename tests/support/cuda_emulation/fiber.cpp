@@ -4,9 +4,14 @@
 #include <cstdlib>
 #include <utility>
 
-#include "support/sanitized.hpp"
-
-#if RVM_TEST_SANITIZED
+#if defined(__SANITIZE_ADDRESS__)
+#define RVM_ADDRESS_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define RVM_ADDRESS_SANITIZER 1
+#endif
+#endif
+#ifdef RVM_ADDRESS_SANITIZER
 #include <sanitizer/common_interface_defs.h>
 #endif
 
@@ -41,7 +46,11 @@ rvm_switch_stack:
 namespace cuda_emulation {
 namespace {
 
-constexpr std::size_t kStackBytes = RVM_TEST_SANITIZED ? 256 * 1024 : 64 * 1024;
+#ifdef RVM_ADDRESS_SANITIZER
+constexpr std::size_t kStackBytes = 256 * 1024;
+#else
+constexpr std::size_t kStackBytes = 64 * 1024;
+#endif
 
 }  // namespace
 
@@ -62,24 +71,24 @@ struct Fiber::Context {
 
   // The sanitizers want to know of every change of stacks.
   void before_switch_in() {
-#if RVM_TEST_SANITIZED
+#ifdef RVM_ADDRESS_SANITIZER
     __sanitizer_start_switch_fiber(&fake_stack_outside, stack.get(), kStackBytes);
 #endif
   }
   void after_switch_in() {
-#if RVM_TEST_SANITIZED
+#ifdef RVM_ADDRESS_SANITIZER
     __sanitizer_finish_switch_fiber(fake_stack_inside, &outer_bottom, &outer_size);
 #endif
   }
   void before_switch_out(bool last) {
-#if RVM_TEST_SANITIZED
+#ifdef RVM_ADDRESS_SANITIZER
     __sanitizer_start_switch_fiber(last ? nullptr : &fake_stack_inside, outer_bottom, outer_size);
 #else
     static_cast<void>(last);
 #endif
   }
   void after_switch_out() {
-#if RVM_TEST_SANITIZED
+#ifdef RVM_ADDRESS_SANITIZER
     __sanitizer_finish_switch_fiber(fake_stack_outside, nullptr, nullptr);
 #endif
   }

@@ -1,9 +1,11 @@
 #pragma once
 
-#include <rvm/backend/cuda/kernels/team_row.cuh>
+#include <rvm/backend/cuda/kernels/block_row.cuh>
+#include <rvm/backend/cuda/kernels/float8.cuh>
 
 /// Layer norm and what is done in the same pass: a residual add before it, a gate or a rounding to Float8 after it.
-/// A warp takes a row, keeps it in registers, and computes in float: mean, then the squares about it.
+/// A block takes a row, reads all that it needs at once into registers, and computes in float: mean, then the squares
+/// about it.
 ///
 /// Floor: bytes moved / memory's bandwidth; the arithmetic is some 10 operations a number. Bytes a number of the row, t
 /// being the size of T (scale and bias stay in the caches):
@@ -11,18 +13,15 @@
 ///   reset_gate      12 + t        update_gate     20
 namespace rvm::detail::cuda {
 
-inline constexpr int kNormWarps = 2;  // of a block: few, so that the rows of one frame already fill the device
+inline constexpr int kNormThreads = 128;
 
 /// Reads x.
 struct PlainReader {
+  static constexpr bool kKeeps = false;
   Rows<const float> x;
 
   template <int kVector>
-  RVM_DEVICE void first(std::size_t row, int column, float (&values)[kVector]) const {
-    load(x.row(row) + column, values);
-  }
-  template <int kVector>
-  RVM_DEVICE void again(std::size_t row, int column, float (&values)[kVector]) const {
+  RVM_DEVICE void read(std::size_t row, int column, float (&values)[kVector]) const {
     load(x.row(row) + column, values);
   }
 };
@@ -30,19 +29,23 @@ struct PlainReader {
 /// Reads x + (addend + bias), and stores it in x.
 template <class T>
 struct AddingReader {
+  static constexpr bool kKeeps = true;
   Rows<float> x;
   Rows<const T> addend;
   const float* bias;
 
   template <int kVector>
-  RVM_DEVICE void first(std::size_t row, int column, float (&values)[kVector]) const {
+  RVM_DEVICE void read(std::size_t row, int column, float (&values)[kVector]) const {
     float more[kVector];
     float shift[kVector] = {};
-    load(x.row(row) + column, values);
+    again(row, column, values);
     load(addend.row(row) + column, more);
     if (bias != nullptr) load(bias + column, shift);
     RVM_UNROLL
     for (int i = 0; i < kVector; ++i) values[i] += more[i] + shift[i];
+  }
+  template <int kVector>
+  RVM_DEVICE void keep(std::size_t row, int column, const float (&values)[kVector]) const {
     store(values, x.row(row) + column);
   }
   template <int kVector>
@@ -51,36 +54,21 @@ struct AddingReader {
   }
 };
 
-/// y = v
+/// y = v. What a writer needs besides is its Operands, which it reads early.
 template <class T>
 struct PlainWriter {
   static constexpr bool kScales = false;
   Rows<T> y;
 
   template <int kVector>
-  RVM_DEVICE void operator()(std::size_t row, int column, const float (&values)[kVector]) const {
+  struct Operands {};
+  template <int kVector>
+  RVM_DEVICE void read(std::size_t, int, Operands<kVector>&) const {}
+  template <int kVector>
+  RVM_DEVICE void write(std::size_t row, int column, const float (&values)[kVector], const Operands<kVector>&) const {
     store(values, y.row(row) + column);
   }
 };
-
-/// y = v / scale of the row
-struct Float8Writer {
-  static constexpr bool kScales = true;
-  Rows<Float8> y;
-  Float8Scale scale;
-
-  template <int kVector>
-  RVM_DEVICE void operator()(std::size_t row, int column, const float (&values)[kVector], float row_scale) const {
-    float scaled[kVector];
-    RVM_UNROLL
-    for (int i = 0; i < kVector; ++i) scaled[i] = values[i] / row_scale;
-    store(scaled, y.row(row) + column);
-  }
-};
-
-RVM_DEVICE float float8_scale(float largest) {
-  return largest > 0.0F ? largest / kFloat8Max : 1.0F;
-}
 
 /// out = sigmoid(a + b) v
 template <class T>
@@ -91,14 +79,22 @@ struct ResetWriter {
   Rows<T> out;
 
   template <int kVector>
-  RVM_DEVICE void operator()(std::size_t row, int column, const float (&values)[kVector]) const {
-    float input[kVector];
-    float gate[kVector];
-    load(a.row(row) + column, input);
-    load(b.row(row) + column, gate);
+  struct Operands {
+    float a[kVector];
+    float b[kVector];
+  };
+  template <int kVector>
+  RVM_DEVICE void read(std::size_t row, int column, Operands<kVector>& operands) const {
+    load(a.row(row) + column, operands.a);
+    load(b.row(row) + column, operands.b);
+  }
+  template <int kVector>
+  RVM_DEVICE void write(std::size_t row, int column, const float (&values)[kVector],
+                        const Operands<kVector>& operands) const {
+    float result[kVector];
     RVM_UNROLL
-    for (int i = 0; i < kVector; ++i) gate[i] = sigmoid(input[i] + gate[i]) * values[i];
-    store(gate, out.row(row) + column);
+    for (int i = 0; i < kVector; ++i) result[i] = sigmoid(operands.a[i] + operands.b[i]) * values[i];
+    store(result, out.row(row) + column);
   }
 };
 
@@ -111,74 +107,95 @@ struct UpdateWriter {
   Rows<float> next;
 
   template <int kVector>
-  RVM_DEVICE void operator()(std::size_t row, int column, const float (&values)[kVector]) const {
-    float input[kVector];
-    float gate[kVector];
-    float before[kVector];
-    load(a.row(row) + column, input);
-    load(b.row(row) + column, gate);
-    load(state.row(row) + column, before);
-    RVM_UNROLL
-    for (int i = 0; i < kVector; ++i) before[i] += sigmoid(input[i] + gate[i]) * (values[i] - before[i]);
-    store(before, next.row(row) + column);
+  struct Operands {
+    float a[kVector];
+    float b[kVector];
+    float state[kVector];
+  };
+  template <int kVector>
+  RVM_DEVICE void read(std::size_t row, int column, Operands<kVector>& operands) const {
+    load(a.row(row) + column, operands.a);
+    load(b.row(row) + column, operands.b);
+    load(state.row(row) + column, operands.state);
   }
+  template <int kVector>
+  RVM_DEVICE void write(std::size_t row, int column, const float (&values)[kVector],
+                        const Operands<kVector>& operands) const {
+    float result[kVector];
+    RVM_UNROLL
+    for (int i = 0; i < kVector; ++i) {
+      const float before = operands.state[i];
+      result[i] = before + sigmoid(operands.a[i] + operands.b[i]) * (values[i] - before);
+    }
+    store(result, next.row(row) + column);
+  }
+};
+
+/// A vector's scale and bias of the norm, and what the writer needs.
+template <int kVector, class Writer>
+struct NormOperands {
+  float scale[kVector];
+  float bias[kVector];
+  typename Writer::template Operands<kVector> more;
 };
 
 /// Every row of what `reader` reads, normalised, into `writer`.
 template <int kHeld, int kVector, class Reader, class Writer>
-RVM_KERNEL void RVM_LAUNCH_BOUNDS(kNormWarps* kWarpSize, 1)
-    normalise_rows(std::size_t rows, int width, Reader reader, NormParameters norm, Writer writer) {
-  const int warp = thread_index() / kWarpSize;
-  const std::size_t row = block_index_x() * kNormWarps + static_cast<std::size_t>(warp);
-  if (row >= rows) return;
-  TeamRow<kWarpSize, kHeld, kVector, Reader> x(reader, row, width);
+RVM_KERNEL void RVM_LAUNCH_BOUNDS(kNormThreads, 1)
+    normalise_rows(int width, Reader reader, NormParameters norm, Writer writer) {
+  using Row = BlockRow<kNormThreads, kHeld, kVector, Reader>;
+  auto* const room = reinterpret_cast<float*>(shared_memory());
+  const std::size_t row = block_index_x();
+  Row x(reader, row, width);
+  NormOperands<kVector, Writer> operands[Row::kSlots];
+  const auto read_operands = [&](int i, int column) {
+    load(norm.scale + column, operands[i].scale);
+    RVM_UNROLL
+    for (int j = 0; j < kVector; ++j) operands[i].bias[j] = 0.0F;
+    if (norm.bias != nullptr) load(norm.bias + column, operands[i].bias);
+    writer.read(row, column, operands[i].more);
+  };
+  x.read();
+  x.for_held(read_operands);
+
   float sum = 0.0F;
-  x.first([&](int, float(&values)[kVector]) {
+  x.first([&](int, int, float(&values)[kVector]) {
     RVM_UNROLL
-    for (int i = 0; i < kVector; ++i) sum += values[i];
+    for (int j = 0; j < kVector; ++j) sum += values[j];
   });
-  const float mean = warp_sum(sum) / static_cast<float>(width);
+  const float mean = block_sum<kNormThreads>(sum, room) / static_cast<float>(width);
   float squares = 0.0F;
-  x.again([&](int, float(&values)[kVector]) {
+  x.again([&](int, int, float(&values)[kVector]) {
     RVM_UNROLL
-    for (int i = 0; i < kVector; ++i) squares += (values[i] - mean) * (values[i] - mean);
+    for (int j = 0; j < kVector; ++j) squares += (values[j] - mean) * (values[j] - mean);
   });
-  const float inverse = 1.0F / sqrtf(warp_sum(squares) / static_cast<float>(width) + norm.epsilon);
-  const auto normalise = [&](int column, float(&values)[kVector]) {
-    float scale[kVector];
-    float bias[kVector] = {};
-    load(norm.scale + column, scale);
-    if (norm.bias != nullptr) load(norm.bias + column, bias);
+  const float variance = block_sum<kNormThreads>(squares, room + kNormThreads / kWarpSize) / static_cast<float>(width);
+  const float inverse = 1.0F / sqrtf(variance + norm.epsilon);
+  const auto normalise = [&](int i, int column, const float(&values)[kVector], float(&normed)[kVector]) {
+    if constexpr (kHeld == 0) read_operands(i, column);
     RVM_UNROLL
-    for (int i = 0; i < kVector; ++i) values[i] = (values[i] - mean) * inverse * scale[i] + bias[i];
+    for (int j = 0; j < kVector; ++j) {
+      normed[j] = (values[j] - mean) * inverse * operands[i].scale[j] + operands[i].bias[j];
+    }
   };
   if constexpr (Writer::kScales) {
-    float row_scale = 0.0F;
+    float largest = 0.0F;
     if (writer.scale.per_row != nullptr) {
-      float largest = 0.0F;
-      x.again([&](int column, float(&values)[kVector]) {
+      x.again([&](int i, int column, float(&values)[kVector]) {
         float normed[kVector];
+        normalise(i, column, values, normed);
         RVM_UNROLL
-        for (int i = 0; i < kVector; ++i) normed[i] = values[i];
-        normalise(column, normed);
-        RVM_UNROLL
-        for (int i = 0; i < kVector; ++i) largest = fmaxf(largest, fabsf(normed[i]));
+        for (int j = 0; j < kVector; ++j) largest = fmaxf(largest, fabsf(normed[j]));
       });
-      row_scale = float8_scale(warp_max(largest));
-      if (thread_index() % kWarpSize == 0) writer.scale.per_row[row] = row_scale;
-    } else {
-      row_scale = *writer.scale.fixed;
+      largest = block_max<kNormThreads>(largest, room + 2 * (kNormThreads / kWarpSize));
     }
-    x.again([&](int column, float(&values)[kVector]) {
-      normalise(column, values);
-      writer(row, column, values, row_scale);
-    });
-  } else {
-    x.again([&](int column, float(&values)[kVector]) {
-      normalise(column, values);
-      writer(row, column, values);
-    });
+    writer.choose_scale(row, largest);
   }
+  x.again([&](int i, int column, float(&values)[kVector]) {
+    float normed[kVector];
+    normalise(i, column, values, normed);
+    writer.write(row, column, normed, operands[i].more);
+  });
 }
 
 /// `wide`: whether everything may be moved in vectors of 4.
@@ -187,14 +204,14 @@ int launch_norm(CUstream_st* queue, std::size_t rows, std::size_t width, bool wi
                 const NormParameters& norm, const Writer& writer) {
   if (rows == 0 || width == 0) return 0;
   const auto go = [&](auto kernel) {
-    return launch(kernel, {ceil_divide(rows, kNormWarps)}, kNormWarps * kWarpSize, 0, queue, rows,
-                  static_cast<int>(width), reader, norm, writer);
+    constexpr std::size_t kRoom = 3 * (kNormThreads / kWarpSize) * sizeof(float);
+    return launch(kernel, {rows}, kNormThreads, kRoom, queue, static_cast<int>(width), reader, norm, writer);
   };
   wide = wide && width % 4 == 0 && aligned_for(norm.scale, 0, 4) && aligned_for(norm.bias, 0, 4);
-  const std::size_t vectors = ceil_divide(width, 4 * kWarpSize);
-  if (wide && vectors <= 4) return go(normalise_rows<4, 4, Reader, Writer>);
-  if (wide && vectors <= 8) return go(normalise_rows<8, 4, Reader, Writer>);
-  if (wide && vectors <= 12) return go(normalise_rows<12, 4, Reader, Writer>);
+  const std::size_t vectors = ceil_divide(width, 4 * kNormThreads);
+  if (wide && vectors <= 1) return go(normalise_rows<1, 4, Reader, Writer>);
+  if (wide && vectors <= 2) return go(normalise_rows<2, 4, Reader, Writer>);
+  if (wide && vectors <= 3) return go(normalise_rows<3, 4, Reader, Writer>);
   return go(normalise_rows<0, 1, Reader, Writer>);
 }
 
