@@ -1,0 +1,18 @@
+# The library behind rvm/backend/cuda/runtime.hpp and operations.hpp: the one part of rvm that is compiled. Who uses it
+# needs neither nvcc nor CUDA's headers.
+set(CMAKE_CUDA_STANDARD 20)
+set(CMAKE_CUDA_STANDARD_REQUIRED ON)
+if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+  set(CMAKE_CUDA_ARCHITECTURES 80-real 90-real 90-virtual)
+endif()
+enable_language(CUDA)
+
+set(rvm_cuda_dir ${PROJECT_SOURCE_DIR}/include/rvm/backend/cuda)
+add_library(rvm_cuda STATIC
+  ${rvm_cuda_dir}/attention.cu ${rvm_cuda_dir}/attention_float.cu ${rvm_cuda_dir}/elements.cu ${rvm_cuda_dir}/norms.cu
+  ${rvm_cuda_dir}/library/plain_product.cu ${rvm_cuda_dir}/library/products.cpp ${rvm_cuda_dir}/library/runtime.cpp)
+add_library(rvm::cuda ALIAS rvm_cuda)
+set_target_properties(rvm_cuda PROPERTIES EXPORT_NAME cuda POSITION_INDEPENDENT_CODE ON)
+target_compile_options(rvm_cuda PRIVATE
+  $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra,-Wno-pedantic> $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra>)
+target_link_libraries(rvm_cuda PUBLIC rvm PRIVATE CUDA::cudart_static CUDA::cublasLt)
