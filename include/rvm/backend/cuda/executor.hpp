@@ -104,7 +104,10 @@ class CudaExecutor {
   }
 
   /// Forgets what was written down: memory that it used is gone.
-  void forget() { drop_graphs(); }
+  void forget() {
+    const OnDevice here(*context_);
+    drop_graphs();
+  }
 
   /// Looks whether n floats are finite, now, or later in the queue; watched() says whether all were that have been
   /// looked at since it was last asked.
