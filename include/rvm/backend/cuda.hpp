@@ -171,7 +171,11 @@ class Cuda<T>::Executor : public detail::cuda::CudaExecutor {
   }
   void convert(MatrixView<const float> x, MatrixView<T> y) {
     const detail::cuda::OnDevice here(context());
-    check(detail::cuda::convert<float, T>(queue_now(), x, y), "converting");
+    if constexpr (std::same_as<T, float>) {
+      check(detail::cuda::repeat_rows(queue_now(), x, y), "copying");
+    } else {
+      check(detail::cuda::convert<float, T>(queue_now(), x, y), "converting");
+    }
   }
   /// x's row i = table's row i modulo its rows.
   void repeat(MatrixView<const float> table, MatrixView<float> x) {

@@ -174,7 +174,7 @@ Limits limits(const Product& p) {
   if (p.type == Type::kFloat8) return {0x1p-6F, 2e-2F};
   if (p.result == Type::kBfloat16) return {0x1p-7F, 1e-3F};
   if (p.result == Type::kFloat16) return {0x1p-9F, 1e-4F};
-  return p.type == Type::kFloat32 ? Limits{1e-5F, 2e-5F} : Limits{1e-5F, 2e-4F};
+  return p.type == Type::kFloat32 ? Limits{1e-5F, 5e-5F} : Limits{1e-5F, 2e-4F};
 }
 
 // Times proposals on operands of their own. Weights are cold, as they are in a step: every repetition has others.
