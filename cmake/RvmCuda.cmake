@@ -1,7 +1,5 @@
 # The library behind rvm/backend/cuda/runtime.hpp and operations.hpp: the one part of rvm that is compiled. Who uses it
 # needs neither nvcc nor CUDA's headers.
-set(CMAKE_CUDA_STANDARD 20)
-set(CMAKE_CUDA_STANDARD_REQUIRED ON)
 if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
   set(CMAKE_CUDA_ARCHITECTURES 80-real 90-real 90-virtual)
 endif()
@@ -14,5 +12,6 @@ add_library(rvm_cuda STATIC
 add_library(rvm::cuda ALIAS rvm_cuda)
 set_target_properties(rvm_cuda PROPERTIES EXPORT_NAME cuda POSITION_INDEPENDENT_CODE ON)
 target_compile_options(rvm_cuda PRIVATE
+  $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20>  # which CMake 3.25 does not know to say
   $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra,-Wno-pedantic> $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra>)
 target_link_libraries(rvm_cuda PUBLIC rvm PRIVATE CUDA::cudart_static CUDA::cublasLt)

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <rvm/backend/concept.hpp>
+#include <rvm/image/patches.hpp>
 
 #include "support/backends.hpp"
 #include "support/catch.hpp"
@@ -78,7 +79,7 @@ struct Bench {
     if constexpr (!B::kHostMemory) {
       std::vector<float> words(copies.at(tensor.data())->size());
       run.read(copies.at(tensor.data())->data(), words);
-      std::memcpy(tensor.data(), words.data(), tensor.size() * sizeof(T));
+      std::memcpy(static_cast<void*>(tensor.data()), words.data(), tensor.size() * sizeof(T));
     }
   }
   template <class T>

@@ -26,7 +26,7 @@ using Values = std::vector<float>;
 constexpr rvm::StreamOptions kSize{.height = 48, .width = 32};
 
 rvm::Model<Backend> small_model(const Backend::Options& options = {}) {
-  return {rvm::random_weights({24, {2, 3, 8, 40}, {2, 2, 12, 36}, {}}), options};
+  return rvm::Model<Backend>(rvm::random_weights({24, {2, 3, 8, 40}, {2, 2, 12, 36}, {}}), options);
 }
 
 Values copy(const rvm::Features& features) {

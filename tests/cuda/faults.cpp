@@ -24,7 +24,7 @@ constexpr rvm::StreamOptions kSize{.height = 48, .width = 32, .chunk = 2};
 constexpr int kIllegalAddress = 700;
 
 rvm::Model<Backend> small_model(const Backend::Options& options = {}) {
-  return {rvm::random_weights({24, {1, 3, 8, 40}, {1, 2, 12, 36}, {}}), options};
+  return rvm::Model<Backend>(rvm::random_weights({24, {1, 3, 8, 40}, {1, 2, 12, 36}, {}}), options);
 }
 
 Values copy(const rvm::Features& features) {
