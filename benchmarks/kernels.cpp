@@ -6,6 +6,7 @@
 
 #include <benchmark/benchmark.h>
 #include <rvm/backend/cpu/kernels.hpp>
+#include <rvm/core/thread_team.hpp>
 #include <rvm/image/image.hpp>
 #include <rvm/image/lanczos.hpp>
 
@@ -64,10 +65,19 @@ void lanczos(benchmark::State& state) {
   }
 }
 
+// What it costs to hand out parts that do nothing and to wait for them, with a thread per processor.
+void team(benchmark::State& state) {
+  rvm::ThreadTeam team;
+  const std::size_t parts = static_cast<std::size_t>(state.range(0)) * team.size();
+  for ([[maybe_unused]] auto _ : state) {
+    team.run(parts, [](std::size_t part, std::size_t) noexcept { benchmark::DoNotOptimize(part); });
+  }
+}
+
 template <class Element>
 void add(const std::string& precision) {
-  for (const Isa isa : {Isa::kPortable, Isa::kAvx2, Isa::kAvx512}) {
-    if (isa > rvm::best_isa()) continue;
+  for (const Isa isa : {Isa::kPortable, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Bf16, Isa::kAmx}) {
+    if (isa > rvm::detail::usable_isa(rvm::best_isa())) continue;
     const std::string suffix = "/" + precision + "/" + std::string(name_of(isa));
     benchmark::RegisterBenchmark(("attention" + suffix).c_str(), [isa](auto& state) { attention<Element>(state, isa); })
         ->Args({257, 48})
@@ -90,6 +100,7 @@ int main(int argc, char** argv) {
   add<float>("f32");
   add<rvm::bfloat16>("bf16");
   benchmark::RegisterBenchmark("resize/1280x720 to 256x256", lanczos)->Unit(benchmark::kMicrosecond);
+  benchmark::RegisterBenchmark("team/parts for each thread", team)->Arg(1)->Arg(10);
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   benchmark::RunSpecifiedBenchmarks();

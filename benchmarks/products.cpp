@@ -3,7 +3,7 @@
 //
 //   bench_products [--benchmark_filter=REGEX]
 //
-// Names read WHO/PRECISION/ROWSxDEPTHxCOLUMNS.
+// Names read WHO/PRECISION/ROWSxDEPTHxCOLUMNS; of lower instruction sets than the best, RVM-S's products alone.
 
 #include <algorithm>
 #include <cstddef>
@@ -41,9 +41,9 @@ rvm::Tensor<float> some(const rvm::Shape& shape) {
 }
 
 template <class B>
-void product(benchmark::State& state, const Shape& s) {
+void product(benchmark::State& state, const Shape& s, rvm::Isa isa = rvm::best_isa()) {
   using Element = typename B::Element;
-  const typename B::Device device({.threads = 1, .isa = {}});
+  const typename B::Device device({.threads = 1, .isa = isa});
   typename B::Executor run(device);
   const auto weights = device.pack(rvm::DenseWeights{some({s.in, s.out}), some({s.out})});
   rvm::Tensor<Element> x({s.rows, s.in});
@@ -59,9 +59,9 @@ void product(benchmark::State& state, const Shape& s) {
 
 // One tile of rows again and again over a panel that the first cache holds.
 template <class Weight>
-void loop(benchmark::State& state) {
-  const auto& kernels = rvm::detail::cpu_products<Weight>(rvm::best_isa());
-  const Shape s{6, 96 * kernels.slot, kernels.panel_cols};
+void loop(benchmark::State& state, rvm::Isa isa) {
+  const auto& kernels = rvm::detail::cpu_products<Weight>(isa);
+  const Shape s{std::max(rvm::detail::kTileRows, kernels.row_grain), 96 * kernels.slot, kernels.panel_cols};
   const std::vector<rvm::detail::ProductInput<Weight>> x(s.rows * s.in);
   const std::vector<Weight> panel(s.in * s.out);
   std::vector<rvm::detail::ProductOutput<Weight>> y(s.rows * s.out);
@@ -84,7 +84,19 @@ void loop(benchmark::State& state) {
 
 template <class T>
 void add(const std::string& precision) {
-  benchmark::RegisterBenchmark(("loop/" + precision).c_str(), &loop<T>);
+  const rvm::Isa best = rvm::detail::usable_isa(rvm::best_isa());
+  for (const rvm::Isa isa : {rvm::Isa::kPortable, rvm::Isa::kAvx2, rvm::Isa::kAvx512, rvm::Isa::kAvx512Vnni,
+                             rvm::Isa::kAvx512Bf16, rvm::Isa::kAmx}) {
+    if (isa > best) continue;
+    const std::string who = isa == best ? "" : " on " + std::string(name_of(isa));
+    benchmark::RegisterBenchmark(("loop" + who + "/" + precision).c_str(),
+                                 [isa](benchmark::State& state) { loop<T>(state, isa); });
+    if (isa == best) continue;
+    for (const Shape& s : {Shape{257, 384, 1536}, Shape{257, 1536, 384}}) {
+      benchmark::RegisterBenchmark(name("cpu" + who + "/" + precision, s).c_str(),
+                                   [s, isa](benchmark::State& state) { product<rvm::Cpu<T>>(state, s, isa); });
+    }
+  }
   for (const std::size_t rows : {257U, 1651U}) {
     for (const std::size_t width : {384U, 768U, 1024U, 1280U}) {
       for (const Shape& s : {Shape{rows, width, 3 * width}, Shape{rows, width, width}, Shape{rows, width, 4 * width},

@@ -3,11 +3,13 @@
 #include <cstdio>
 #include <filesystem>
 #include <optional>
-#include <variant>
 
 #include <CLI/CLI.hpp>
-#include <rvm/rvm.hpp>
+#include <rvm/core/error.hpp>
+#include <rvm/features.hpp>
+#include <rvm/weights/npy.hpp>
 
+#include "common/any_stream.hpp"
 #include "common/program.hpp"
 #include "common/progress.hpp"
 #include "common/sized_source.hpp"
@@ -15,11 +17,8 @@
 namespace {
 
 /// Frames in, features out, one after the other; nothing remains of the output if it throws.
-template <rvm::Backend B>
-void extract(const CLI::App& app, rvm::examples::SizedSource& source, const rvm::Model<B>& model,
+void extract(const CLI::App& app, rvm::examples::SizedSource& source, rvm::examples::AnyStream& stream,
              const std::filesystem::path& output) {
-  rvm::Stream stream(model, {.height = source.size().height, .width = source.size().width});
-
   const rvm::Shape item{stream.token_count(), stream.token_width()};
   rvm::NpyWriter writer(output, rvm::DType::kFloat32, item);
   rvm::examples::Progress progress(source.count());
@@ -54,6 +53,7 @@ int main(int argc, char** argv) {
     rvm::examples::say(app, source.notice());
     const rvm::examples::AnyModel chosen = rvm::examples::load_model(options);
     rvm::examples::say(app, rvm::examples::notice(chosen));
-    std::visit([&](const auto& model) { extract(app, source, model, output); }, chosen);
+    rvm::examples::AnyStream stream(chosen, source.size());
+    extract(app, source, stream, output);
   });
 }

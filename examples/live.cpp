@@ -13,11 +13,12 @@
 #include <span>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include <CLI/CLI.hpp>
-#include <rvm/rvm.hpp>
+#include <rvm/core/error.hpp>
+#include <rvm/image/frame.hpp>
+#include <rvm/image/point.hpp>
 
 #include "common/latest_source.hpp"
 #include "common/live/exchange.hpp"
@@ -110,10 +111,10 @@ class Rate {
 };
 
 /// Plays a video through a session, and does what the page's buttons say.
-template <rvm::Backend B>
 class Live final : public rvm::examples::LiveControls {
  public:
-  Live(const CLI::App& app, const LiveOptions& options, Video& video, const rvm::Model<B>& model, Exchange& exchange)
+  Live(const CLI::App& app, const LiveOptions& options, Video& video, const rvm::examples::AnyModel& model,
+       Exchange& exchange)
       : app_(app),
         options_(options),
         video_(video),
@@ -213,17 +214,16 @@ class Live final : public rvm::examples::LiveControls {
   const CLI::App& app_;
   const LiveOptions& options_;
   Video& video_;
-  rvm::examples::LiveSession<B> session_;
+  rvm::examples::LiveSession session_;
   Exchange& exchange_;
   Rate rate_;
   Status status_ = Status::kPlaying;
   std::string notice_;
 };
 
-template <rvm::Backend B>
-void live(const CLI::App& app, LiveOptions options, Video& video, const rvm::Model<B>& model) {
+void live(const CLI::App& app, LiveOptions options, Video& video, const rvm::examples::AnyModel& model) {
   Exchange exchange;
-  Live<B> player(app, options, video, model, exchange);
+  Live player(app, options, video, model, exchange);
   options.page.state_bytes = player.save().size();
   const rvm::examples::PageServer server(exchange, player, options.page);
   std::printf("%s\n", server.url().c_str());
@@ -263,6 +263,6 @@ int main(int argc, char** argv) {
     rvm::examples::say(app, video.notice());
     const rvm::examples::AnyModel chosen = rvm::examples::load_model(options.model);
     rvm::examples::say(app, rvm::examples::notice(chosen));
-    std::visit([&](const auto& model) { live(app, options, video, model); }, chosen);
+    live(app, options, video, chosen);
   });
 }

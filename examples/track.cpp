@@ -222,7 +222,7 @@ void track(const CLI::App& app, const Options& options) {
   try {
     while (const std::optional<rvm::FrameView> frame = source.next()) {
       if (rvm::examples::interrupted()) throw rvm::Error("interrupted");
-      target->step(stream.step(*frame));
+      target->step(stream.step(*frame).tokens());
       outputs.write(*target, source.original());
       progress.advance();
     }

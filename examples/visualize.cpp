@@ -13,12 +13,20 @@
 #include <span>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include <CLI/CLI.hpp>
-#include <rvm/rvm.hpp>
+#include <rvm/core/error.hpp>
+#include <rvm/core/matrix.hpp>
+#include <rvm/core/tensor.hpp>
+#include <rvm/image/image.hpp>
+#include <rvm/image/patches.hpp>
+#include <rvm/visualize/kmeans.hpp>
+#include <rvm/visualize/palette.hpp>
+#include <rvm/visualize/pca_colours.hpp>
+#include <rvm/visualize/streaming_pca_colours.hpp>
 
+#include "common/any_stream.hpp"
 #include "common/even_sample.hpp"
 #include "common/montage.hpp"
 #include "common/picture_sink.hpp"
@@ -28,6 +36,7 @@
 
 namespace {
 
+using rvm::examples::AnyStream;
 using rvm::examples::PictureSink;
 
 struct Options {
@@ -47,8 +56,6 @@ struct Moment {
 
 /// From features [h, w, D] to one colour for each patch.
 using Colours = std::function<rvm::Image(rvm::TensorView<const float>)>;
-/// From a frame to its features [h, w, D].
-using Step = std::function<rvm::TensorView<const float>(const rvm::FrameView&)>;
 
 rvm::MatrixView<const float> rows_of(rvm::TensorView<const float> features) {
   const std::size_t width = features.shape()[2];
@@ -118,12 +125,12 @@ class Painter {
         sink_(sink),
         sample_(options.columns) {}
 
-  void add(const rvm::FrameView& frame, const Step& step) {
+  void add(const rvm::FrameView& frame, AnyStream& stream) {
     if (options_.mode == "frame") {
       sink_.write(frame);
       return;
     }
-    const rvm::TensorView<const float> features = step(frame);
+    const rvm::TensorView<const float> features = stream.step(frame).tokens();
     const std::size_t t = seen_++;
     if (colours_) {
       paint(frame, features);
@@ -171,7 +178,7 @@ class Painter {
   Colours colours_;
 };
 
-void visualize(const CLI::App& app, const Options& options, rvm::examples::SizedSource& source, const Step& step) {
+void visualize(const CLI::App& app, const Options& options, rvm::examples::SizedSource& source, AnyStream& stream) {
   const auto sink = rvm::examples::open_sink(options.output, source.fps(), options.columns);
   rvm::examples::Progress progress(source.count());
   fill(*sink, [&] {
@@ -180,7 +187,7 @@ void visualize(const CLI::App& app, const Options& options, rvm::examples::Sized
     try {
       while (const std::optional<rvm::FrameView> frame = source.next()) {
         if (rvm::examples::interrupted()) throw rvm::Error("interrupted");
-        painter.add(*frame, step);
+        painter.add(*frame, stream);
         progress.advance();
       }
     } catch (const rvm::Error&) {
@@ -237,11 +244,7 @@ int main(int argc, char** argv) {
     rvm::examples::say(app, source.notice());
     const rvm::examples::AnyModel chosen = rvm::examples::load_model(options.model);
     rvm::examples::say(app, rvm::examples::notice(chosen));
-    std::visit(
-        [&](const auto& model) {
-          rvm::Stream stream(model, {.height = source.size().height, .width = source.size().width});
-          visualize(app, options, source, [&](const rvm::FrameView& frame) { return stream.step(frame).tokens(); });
-        },
-        chosen);
+    AnyStream stream(chosen, source.size());
+    visualize(app, options, source, stream);
   });
 }

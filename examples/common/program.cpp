@@ -6,6 +6,10 @@
 #include <exception>
 #include <new>
 
+#include <CLI/CLI.hpp>
+#include <rvm/core/error.hpp>
+#include <rvm/weights/load.hpp>
+
 namespace rvm::examples {
 namespace {
 

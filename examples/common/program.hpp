@@ -8,11 +8,15 @@
 #include <string>
 #include <variant>
 
-#include <CLI/CLI.hpp>
 #include <rvm/backend/cpu.hpp>
-#include <rvm/rvm.hpp>
+#include <rvm/backend/eigen.hpp>
+#include <rvm/model/model.hpp>
 
 #include "common/sized_source.hpp"
+
+namespace CLI {
+class App;
+}
 
 namespace rvm::examples {
 

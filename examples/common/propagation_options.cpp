@@ -1,5 +1,7 @@
 #include "common/propagation_options.hpp"
 
+#include <CLI/CLI.hpp>
+
 namespace rvm::examples {
 
 void add_propagation_options(CLI::App& app, PropagationOptions& options) {

@@ -1,7 +1,10 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <rvm/tracking/label_propagation.hpp>
+
+namespace CLI {
+class App;
+}
 
 namespace rvm::examples {
 

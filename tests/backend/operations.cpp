@@ -13,10 +13,10 @@
 #include <rvm/backend/concept.hpp>
 #include <rvm/image/patches.hpp>
 
-#include "support/backends.hpp"
 #include "support/catch.hpp"
 #include "support/difference.hpp"
 #include "support/random.hpp"
+#include "support/tiled_backends.hpp"
 
 namespace {
 
@@ -166,7 +166,7 @@ rvm::NormWeights random_norm(test::Random& random, std::size_t width, bool biase
 
 }  // namespace
 
-TEMPLATE_LIST_TEST_CASE("dense: products with bias, GELU or a sum", "", test::AllBackends) {
+TEMPLATE_LIST_TEST_CASE("dense: products with bias, GELU or a sum", "", test::TiledBackends) {
   using Element = typename TestType::Element;
   Bench<TestType> bench;
   test::Random random(1);
@@ -278,7 +278,7 @@ TEMPLATE_LIST_TEST_CASE("layer norm, in place and beside", "", test::Backends) {
   CHECK(error(x, expected) < kExactLimit);
 }
 
-TEMPLATE_LIST_TEST_CASE("attention of any sizes, with large scores too", "", test::Backends) {
+TEMPLATE_LIST_TEST_CASE("attention of any sizes, with large scores too", "", test::TiledBackends) {
   using Element = typename TestType::Element;
   Bench<TestType> bench;
   test::Random random(3);

@@ -1,16 +1,18 @@
-// Products with packed weights, on every instruction set that this processor has, each against a plain loop.
+// Products with packed weights, on every instruction set that this processor has and on emulated matrix tiles, each
+// against a plain loop.
 
 #include <rvm/backend/cpu.hpp>
 
 #include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
 #include "support/catch.hpp"
 #include "support/difference.hpp"
-#include "support/instruction_sets.hpp"
+#include "support/emulated_tiles.hpp"
 #include "support/random.hpp"
 
 namespace {
@@ -63,15 +65,24 @@ struct Size {
   std::size_t out;
 };
 
+// Where a precision has no tiles, the emulated level says nothing new.
+template <class T>
+std::vector<test::Level> levels() {
+  std::vector<test::Level> all = test::levels();
+  if (std::same_as<T, float>) std::erase_if(all, [](const auto& level) { return level.tiles != test::Tiles::kReal; });
+  return all;
+}
+
 std::vector<Size> sizes() {
   std::vector<Size> all;
   for (std::size_t rows = 1; rows <= 14; ++rows) all.push_back({rows, 12, 20});
   for (std::size_t in = 1; in <= 10; ++in) all.push_back({7, in, 65});
   for (const std::size_t out : {1U, 7U, 8U, 15U, 16U, 17U, 63U, 64U, 65U, 130U}) all.push_back({8, 24, out});
   all.push_back({257, 48, 144});  // an odd row at the end
-  all.push_back({265, 16, 70});   // more rows than are taken at once
+  all.push_back({289, 16, 70});   // more rows than are taken at once
   all.push_back({13, 1030, 70});  // more depth than is taken at once, in float
   all.push_back({13, 2100, 70});  // and in bfloat16
+  all.push_back({49, 600, 33});   // tiles: a block of fewer rows, a step of fewer numbers, two parts of the depth
   return all;
 }
 
@@ -79,13 +90,13 @@ std::vector<Size> sizes() {
 
 TEMPLATE_TEST_CASE("products of any size, with what may follow them", "", float, bfloat16) {
   using B = rvm::Cpu<TestType>;
-  const Isa isa = GENERATE(from_range(test::instruction_sets()));
+  const test::Level level = GENERATE(from_range(levels<TestType>()));
   const std::size_t threads = GENERATE(1U, 3U);
-  const typename B::Device device({.threads = threads, .isa = isa});
+  const auto device = level.template device<TestType>(threads);
   typename B::Executor run(device);
   test::Random random(1);
   for (const Size& size : sizes()) {
-    CAPTURE(rvm::name_of(isa), threads, size.rows, size.in, size.out);
+    CAPTURE(level.name(), threads, size.rows, size.in, size.out);
     const auto x = tokens<TestType>(random, size.rows, size.in);
     const bool biased = size.rows % 2 == 1;
     const rvm::DenseWeights weights{random.numbers({size.in, size.out}, 0.3F),
@@ -137,17 +148,19 @@ TEMPLATE_TEST_CASE("products of any size, with what may follow them", "", float,
     run.dense(in, dense, inner(wide));
     check(wide, 0, sums);
   }
+  CHECK(test::EmulatedTiles::faults() == 0);
+  CHECK(test::EmulatedTiles::in_use() == 0);
 }
 
 TEST_CASE("bytes: whole numbers are exact, others as fine as a byte") {
   using B = rvm::Cpu<std::int8_t>;
-  const Isa isa = GENERATE(from_range(test::instruction_sets()));
-  const B::Device device({.threads = 2, .isa = isa});
+  const test::Level level = GENERATE(from_range(levels<std::int8_t>()));
+  const B::Device device = level.device<std::int8_t>(2);
   B::Executor run(device);
-  const auto steps = static_cast<float>(rvm::detail::cpu_products<std::int8_t>(isa).byte_steps);
+  const auto steps = static_cast<float>(device.level().byte_products->byte_steps);
   test::Random random(2);
   for (const Size& size : sizes()) {
-    CAPTURE(rvm::name_of(isa), size.rows, size.in, size.out);
+    CAPTURE(level.name(), size.rows, size.in, size.out);
     // Tokens that are bytes with scale 1, and weights whose scale is 1: nothing is rounded.
     Tensor<bfloat16> x({size.rows, size.in});
     Tensor<float> kernel({size.in, size.out});
@@ -181,16 +194,18 @@ TEST_CASE("bytes: whole numbers are exact, others as fine as a byte") {
     }
     CHECK(worst < 1e-3);
   }
+  CHECK(test::EmulatedTiles::faults() == 0);
+  CHECK(test::EmulatedTiles::in_use() == 0);
 }
 
 TEST_CASE("results do not depend on the number of threads") {
-  const Isa isa = GENERATE(from_range(test::instruction_sets()));
+  const test::Level level = GENERATE(from_range(levels<std::int8_t>()));
   test::Random random(3);
   const auto x = tokens<bfloat16>(random, 530, 96);
   const rvm::DenseWeights weights{random.numbers({96, 200}), random.numbers({200})};
   const auto multiply = [&](std::size_t threads) {
     using B = rvm::Cpu<std::int8_t>;
-    const B::Device device({.threads = threads, .isa = isa});
+    const B::Device device = level.device<std::int8_t>(threads);
     B::Executor run(device);
     std::vector<float> y(530 * 200);
     run.dense(MatrixView<const bfloat16>(x.data(), 530, 96), device.pack(weights),
@@ -200,6 +215,29 @@ TEST_CASE("results do not depend on the number of threads") {
   const auto one = multiply(1);
   CHECK((multiply(2) == one));
   CHECK((multiply(7) == one));
+}
+
+TEST_CASE("tiles are bit for bit as their emulation says") {
+  if (test::instruction_sets().back() != Isa::kAmx) return;  // nothing to compare with
+  test::Random random(5);
+  const auto check = [&]<class T>(T) {
+    for (const Size& size : sizes()) {
+      const auto x = tokens<bfloat16>(random, size.rows, size.in);
+      const rvm::DenseWeights weights{random.numbers({size.in, size.out}), random.numbers({size.out})};
+      const auto multiply = [&](const test::Level& level) {
+        const auto device = level.device<T>(2);
+        typename rvm::Cpu<T>::Executor run(device);
+        std::vector<float> y(size.rows * size.out);
+        run.dense(MatrixView<const bfloat16>(x.data(), size.rows, size.in), device.pack(weights),
+                  MatrixView<float>(y.data(), size.rows, size.out));
+        return y;
+      };
+      CAPTURE(size.rows, size.in, size.out);
+      CHECK((multiply({Isa::kAmx}) == multiply(test::emulated_amx())));
+    }
+  };
+  check(bfloat16());
+  check(std::int8_t());
 }
 
 TEST_CASE("a sensitive layer is not put into bytes, and bfloat16 on other processors is said") {
@@ -214,5 +252,5 @@ TEST_CASE("a sensitive layer is not put into bytes, and bfloat16 on other proces
   CHECK_FALSE(dense.bytes.has_value());
   const rvm::Cpu<float>::Device exact({.threads = 1, .isa = {}});
   CHECK(exact.notice().empty());
-  CHECK(exact.isa() == rvm::best_isa());
+  CHECK(exact.isa() == rvm::detail::usable_isa(rvm::best_isa()));
 }

@@ -15,7 +15,7 @@
 namespace {
 
 using Backend = rvm::EigenCpu<float>;
-using Session = rvm::examples::LiveSession<Backend>;
+using Session = rvm::examples::LiveSession;
 
 struct Studio {
   test::Clip clip{"features_96x160.npz"};  // 3 frames

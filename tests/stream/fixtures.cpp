@@ -5,9 +5,9 @@
 
 #include <rvm/rvm.hpp>
 
-#include "support/backends.hpp"
 #include "support/catch.hpp"
 #include "support/fixtures.hpp"
+#include "support/tiled_backends.hpp"
 
 namespace {
 constexpr double kTolerance = 2e-5;
@@ -28,7 +28,7 @@ TEMPLATE_LIST_TEST_CASE("features are those of the authors' model, step by step"
   }
 }
 
-TEMPLATE_LIST_TEST_CASE("a clip run at once gives the authors' features", "", test::AllBackends) {
+TEMPLATE_LIST_TEST_CASE("a clip run at once gives the authors' features", "", test::TiledBackends) {
   const test::Clip clip("features_96x160.npz");
   rvm::Stream stream(rvm::Model<TestType>(test::small_weights()), {.height = clip.height(), .width = clip.width()});
   const rvm::Tensor<float> features = stream.run(clip.frames);

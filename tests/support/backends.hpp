@@ -47,14 +47,15 @@ template <class B>
 inline constexpr bool kExact = std::same_as<typename B::Element, float>;
 
 /// Whether a backend multiplies bytes.
+#ifdef RVM_TEST_ONEDNN
+template <class B>
+inline constexpr bool kBytes = std::derived_from<B, rvm::OneDnn<std::int8_t>>;
+#elif defined(RVM_TEST_CUDA)
 template <class B>
 inline constexpr bool kBytes = false;
-#ifdef RVM_TEST_ONEDNN
-template <>
-inline constexpr bool kBytes<rvm::OneDnn<std::int8_t>> = true;
-#elif !defined(RVM_TEST_CUDA)
-template <>
-inline constexpr bool kBytes<rvm::Cpu<std::int8_t>> = true;
+#else
+template <class B>
+inline constexpr bool kBytes = std::derived_from<B, rvm::Cpu<std::int8_t>>;
 #endif
 
 /// Whether a bias is rounded to what products read.

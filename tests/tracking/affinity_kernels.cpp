@@ -10,20 +10,20 @@
 #include <vector>
 
 #include "support/catch.hpp"
+#include "support/instruction_sets.hpp"
 #include "support/random.hpp"
 
 namespace {
 
-using rvm::Isa;
 using rvm::detail::AffinityKernels;
 using rvm::detail::kTileTokens;
 
 std::vector<const AffinityKernels*> available() {
   std::vector<const AffinityKernels*> all;
-  for (const Isa isa : {Isa::kPortable, Isa::kAvx2, Isa::kAvx512}) {
-    if (isa <= rvm::best_isa()) all.push_back(&rvm::detail::affinity_kernels(isa, false));
+  for (const rvm::Isa isa : test::instruction_sets()) {
+    const AffinityKernels* const kernels = &rvm::detail::affinity_kernels(isa);
+    if (all.empty() || all.back() != kernels) all.push_back(kernels);
   }
-  if (rvm::detail::has_vnni()) all.push_back(&rvm::detail::affinity_kernels(rvm::best_isa(), true));
   return all;
 }
 

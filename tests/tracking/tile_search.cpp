@@ -12,11 +12,11 @@
 #include <vector>
 
 #include "support/catch.hpp"
+#include "support/instruction_sets.hpp"
 #include "support/random.hpp"
 
 namespace {
 
-using rvm::Isa;
 using rvm::Tensor;
 using rvm::detail::AffinityKernels;
 using rvm::detail::ContextFrame;
@@ -28,10 +28,10 @@ using rvm::detail::TopTokens;
 
 std::vector<const AffinityKernels*> available() {
   std::vector<const AffinityKernels*> all;
-  for (const Isa isa : {Isa::kPortable, Isa::kAvx2, Isa::kAvx512}) {
-    if (isa <= rvm::best_isa()) all.push_back(&rvm::detail::affinity_kernels(isa, false));
+  for (const rvm::Isa isa : test::instruction_sets()) {
+    const AffinityKernels* const kernels = &rvm::detail::affinity_kernels(isa);
+    if (all.empty() || all.back() != kernels) all.push_back(kernels);
   }
-  all.push_back(&rvm::detail::affinity_kernels());
   return all;
 }
 

@@ -25,7 +25,7 @@ TensorView<const float> SequenceFeatures::next() {
   if (interrupted()) throw Interrupted();
   const std::optional<FrameView> frame = source_.next();
   if (!frame) throw IoError(path_.string() + ": ended before the truth does");
-  const TensorView<const float> features = stream_.step(*frame);
+  const TensorView<const float> features = stream_.step(*frame).tokens();
   progress_.advance();
   return features;
 }

@@ -4,18 +4,14 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
-#include <type_traits>
-#include <utility>
 
 #include <rvm/backend/concept.hpp>
 #include <rvm/backend/cpu/dense_panels.hpp>
+#include <rvm/backend/cpu/device.hpp>
 #include <rvm/backend/cpu/executor.hpp>
-#include <rvm/backend/host_buffer.hpp>
 
 namespace rvm {
 
@@ -27,27 +23,16 @@ namespace rvm {
 ///   std::int8_t  as bfloat16, but dense layers multiply bytes: weights with a scale for every output, tokens with a
 ///                scale each, found as they come
 ///
+/// Where the processor has AMX, a device asks the operating system for it; notice() says so where that is refused.
+///
 /// The same frames give the same features on the same instruction set, bit for bit, for any number of threads and
 /// streams. A warm step allocates nothing.
 template <class T = float>
-struct Cpu {
-  static_assert(std::same_as<T, float> || std::same_as<T, bfloat16> || std::same_as<T, std::int8_t>,
-                "Cpu computes in float, bfloat16 or std::int8_t");
+struct Cpu : detail::CpuTypes<T> {
+  using typename detail::CpuTypes<T>::Element;
+  using typename detail::CpuTypes<T>::Options;
 
   static constexpr std::string_view kName = "cpu";
-  static constexpr bool kHostMemory = true;
-
-  using Element = std::conditional_t<std::same_as<T, std::int8_t>, bfloat16, T>;
-  using Norm = NormWeights;
-  template <class U>
-  using Buffer = HostBuffer<U>;
-
-  struct Options {
-    /// Threads of one model, the caller's included, shared by all its streams; 0 takes one per processor.
-    std::size_t threads = 0;
-    /// The most that may be used of the processor; nothing takes what it has. For tests and comparisons.
-    std::optional<Isa> isa{};
-  };
 
   /// A dense layer's packed kernel: in bytes, or as Element.
   struct Dense {
@@ -55,41 +40,38 @@ struct Cpu {
     std::optional<detail::DensePanels<Element>> element;
   };
 
-  /// Keeps the threads. Safe to use from several threads.
-  class Device {
+  /// Keeps the threads, and what computes. Safe to use from several threads.
+  class Device : public detail::CpuDevice {
    public:
-    explicit Device(const Options& options)
-        : team_(std::make_unique<ThreadTeam>(options.threads)),
-          isa_(std::min(options.isa.value_or(best_isa()), best_isa())) {}
+    explicit Device(const Options& options) : CpuDevice(options), level_(detail::cpu_level<Element>(this->isa())) {}
+    /// With kernels of the caller's, which this processor must be able to run: for tests.
+    Device(const Options& options, const detail::CpuLevel<Element>& level) : CpuDevice(options), level_(level) {}
 
     /// Throws std::bad_alloc.
     Dense pack(DenseWeights weights) const {
       Dense dense;
       if (std::same_as<T, std::int8_t> && !weights.sensitive) {
-        dense.bytes.emplace(weights, detail::cpu_products<std::int8_t>(isa_), *team_);
+        dense.bytes.emplace(weights, *level_.byte_products, this->team());
       } else {
-        dense.element.emplace(weights, detail::cpu_products<Element>(isa_), *team_);
+        dense.element.emplace(weights, *level_.products, this->team());
       }
       return dense;
     }
-    Norm pack(NormWeights weights) const { return weights; }
-    Buffer<float> upload(std::span<const float> values) const { return detail::upload(*this, values); }
+    using CpuDevice::pack;
 
     /// What computes, in a line for the user: the instruction set, and notice().
-    std::string description() const { return std::string(name_of(isa_)) + (notice().empty() ? "" : "; " + notice()); }
+    std::string description() const {
+      return std::string(name_of(this->isa())) + (notice().empty() ? "" : "; " + notice());
+    }
     /// What a user should know who asked for speed; empty if there is nothing.
     std::string notice() const {
-      return std::same_as<Element, float> || isa_ >= Isa::kAvx512Bf16
-                 ? ""
-                 : "this processor has no bfloat16 units: those products are computed in float";
+      return CpuDevice::notice(std::same_as<Element, float> || this->isa() >= Isa::kAvx512Bf16);
     }
 
-    ThreadTeam& team() const noexcept { return *team_; }
-    Isa isa() const noexcept { return isa_; }
+    const detail::CpuLevel<Element>& level() const noexcept { return level_; }
 
    private:
-    std::unique_ptr<ThreadTeam> team_;
-    Isa isa_;
+    detail::CpuLevel<Element> level_;
   };
 
   class Executor;
@@ -102,9 +84,9 @@ class Cpu<T>::Executor : public detail::CpuExecutor<typename Cpu<T>::Element> {
 
  public:
   explicit Executor(const Device& device)
-      : Base(device.team(), device.isa()),
-        byte_products_(&detail::cpu_products<std::int8_t>(device.isa())),
-        products_(&detail::cpu_products<Element>(device.isa())) {}
+      : Base(device.team(), *device.level().kernels),
+        byte_products_(device.level().byte_products),
+        products_(device.level().products) {}
 
   void dense(MatrixView<const Element> x, const Dense& w, MatrixView<Element> y,
              Activation activation = Activation::kNone) {
@@ -125,7 +107,7 @@ class Cpu<T>::Executor : public detail::CpuExecutor<typename Cpu<T>::Element> {
         return multiply_panels(quantized(x, w.bytes->padded_in()), *w.bytes, *byte_products_, finish, y, wide);
       }
     }
-    multiply_panels(whole_slots(x), *w.element, *products_, finish, y, wide);
+    multiply_panels(whole_depth(x), *w.element, *products_, finish, y, wide);
   }
 
   template <class Weight>
@@ -134,7 +116,9 @@ class Cpu<T>::Executor : public detail::CpuExecutor<typename Cpu<T>::Element> {
                        MatrixView<float> wide) {
     const std::size_t per_thread = detail::kProductRowsAtOnce * kernels.panel_cols;
     if (sums_.size() < this->team().size() * per_thread) sums_ = Tensor<float>({this->team().size() * per_thread});
-    const detail::Partition rows(x.rows, rows_at_once(x.rows, w.panel_count()), 1);
+    const std::size_t grain = kernels.row_grain;
+    const std::size_t at_once = rows_at_once(x.rows, w.panel_count());
+    const detail::Partition rows(x.rows, (at_once + grain - 1) / grain * grain, grain);
     this->team().run(w.panel_count() * rows.count(), [&](std::size_t part, std::size_t thread) noexcept {
       const std::size_t panel = part / rows.count();
       const std::size_t block = part % rows.count();
@@ -182,11 +166,11 @@ class Cpu<T>::Executor : public detail::CpuExecutor<typename Cpu<T>::Element> {
     return {bytes_.data(), x.rows, padded};
   }
 
-  // Tokens whose width is a whole number of a product's slots: themselves, or a copy filled up with zeros.
-  MatrixView<const Element> whole_slots(MatrixView<const Element> x) {
-    const std::size_t slot = products_->slot;
-    if (x.cols % slot == 0 && x.stride % slot == 0) return x;
-    const std::size_t padded = (x.cols + slot - 1) / slot * slot;
+  // Tokens as wide as a product reads them: themselves, or a copy filled up with zeros.
+  MatrixView<const Element> whole_depth(MatrixView<const Element> x) {
+    const std::size_t grain = products_->depth_grain;
+    if (x.cols % grain == 0 && x.stride % products_->slot == 0) return x;
+    const std::size_t padded = (x.cols + grain - 1) / grain * grain;
     if (padded_.size() < x.rows * padded) padded_ = Tensor<Element>({x.rows * padded});
     for (std::size_t i = 0; i < x.rows; ++i) {
       Element* const row = padded_.data() + i * padded;

@@ -7,14 +7,12 @@
 #include <memory>
 #include <new>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
-#include <type_traits>
 
 #include <rvm/backend/concept.hpp>
+#include <rvm/backend/cpu/device.hpp>
 #include <rvm/backend/cpu/executor.hpp>
-#include <rvm/backend/host_buffer.hpp>
 #include <rvm/backend/onednn/dense.hpp>
 #include <rvm/backend/onednn/library.hpp>
 #include <rvm/backend/onednn/products.hpp>
@@ -32,25 +30,11 @@ namespace rvm {
 /// The same frames give the same features for the same number of threads; another number may round otherwise. A warm
 /// step takes no memory, but for the table of arguments that oneDNN makes for each product and drops again.
 template <class T = float>
-struct OneDnn {
-  static_assert(std::same_as<T, float> || std::same_as<T, bfloat16> || std::same_as<T, std::int8_t>,
-                "OneDnn computes in float, bfloat16 or std::int8_t");
+struct OneDnn : detail::CpuTypes<T> {
+  using typename detail::CpuTypes<T>::Element;
+  using typename detail::CpuTypes<T>::Options;
 
   static constexpr std::string_view kName = "onednn";
-  static constexpr bool kHostMemory = true;
-
-  using Element = std::conditional_t<std::same_as<T, std::int8_t>, bfloat16, T>;
-  using Norm = NormWeights;
-  template <class U>
-  using Buffer = HostBuffer<U>;
-
-  struct Options {
-    /// Threads of one model, the caller's included, shared by all its streams; 0 takes one per processor. They are the
-    /// model's own: oneDNN's OpenMP threads are not used.
-    std::size_t threads = 0;
-    /// The most that our own kernels may use; nothing takes what the processor has. For tests and comparisons.
-    std::optional<Isa> isa{};
-  };
 
   /// A dense layer's packed kernel, in one of three types: in bytes; as Element; or, for bfloat16 where the processor
   /// has no units for it, in float.
@@ -61,13 +45,12 @@ struct OneDnn {
   };
 
   /// Keeps the threads and oneDNN's engine. Safe to use from several threads.
-  class Device {
+  class Device : public detail::CpuDevice {
    public:
     explicit Device(const Options& options)
-        : team_(std::make_unique<ThreadTeam>(options.threads)),
+        : CpuDevice(options),
           engine_(dnnl::engine::kind::cpu, 0),
-          isa_(options.isa.value_or(best_isa())),
-          has_element_products_(std::same_as<Element, float> || (isa_ >= Isa::kAvx512 && has_fast_products())) {}
+          has_element_products_(std::same_as<Element, float> || (this->isa() >= Isa::kAvx512 && has_fast_products())) {}
 
     /// Throws std::bad_alloc.
     Dense pack(DenseWeights weights) const {
@@ -87,22 +70,17 @@ struct OneDnn {
         throw Error(std::string("oneDNN cannot pack a dense layer: ") + error.what());
       }
     }
-    Norm pack(NormWeights weights) const { return weights; }
-    Buffer<float> upload(std::span<const float> values) const { return detail::upload(*this, values); }
+    using CpuDevice::pack;
 
     /// What computes, in a line for the user: library and instruction set, and notice().
     std::string description() const {
-      return detail::onednn_version() + ", " + std::string(name_of(isa_)) +
-             (has_element_products_ ? "" : "; " + notice());
+      return detail::onednn_version() + ", " + std::string(name_of(this->isa())) +
+             (notice().empty() ? "" : "; " + notice());
     }
     /// What a user should know who asked for speed; empty if there is nothing.
-    std::string notice() const {
-      return has_element_products_ ? "" : "this processor has no bfloat16 units: those products are computed in float";
-    }
+    std::string notice() const { return CpuDevice::notice(has_element_products_); }
 
-    ThreadTeam& team() const noexcept { return *team_; }
     const dnnl::engine& engine() const noexcept { return engine_; }
-    Isa isa() const noexcept { return isa_; }
     /// The largest byte of a quantized token. Without byte dot products, oneDNN adds pairs of products in 16 bits,
     /// where only half of the range fits.
     int byte_steps() const noexcept { return has_byte_dot_products() ? 255 : 127; }
@@ -110,7 +88,7 @@ struct OneDnn {
    private:
     template <class Weight>
     std::shared_ptr<const detail::PackedDense<Weight>> make(const DenseWeights& weights) const {
-      return std::make_shared<const detail::PackedDense<Weight>>(engine_, weights, team_->size());
+      return std::make_shared<const detail::PackedDense<Weight>>(engine_, weights, this->team().size());
     }
 
     // Whether oneDNN multiplies in bfloat16 with more than its reference loops.
@@ -135,9 +113,7 @@ struct OneDnn {
 #endif
     }
 
-    std::unique_ptr<ThreadTeam> team_;
     dnnl::engine engine_;
-    Isa isa_;
     bool has_element_products_;
   };
 
@@ -152,7 +128,9 @@ class OneDnn<T>::Executor : public detail::CpuExecutor<typename OneDnn<T>::Eleme
 
  public:
   explicit Executor(const Device& device)
-      : Base(device.team(), device.isa()), products_(device.engine()), byte_steps_(device.byte_steps()) {}
+      : Base(device.team(), detail::cpu_kernels<Element>(device.isa())),
+        products_(device.engine()),
+        byte_steps_(device.byte_steps()) {}
 
   void dense(MatrixView<const Element> x, const Dense& w, MatrixView<Element> y,
              Activation activation = Activation::kNone) {

@@ -4,6 +4,10 @@
 #include <string>
 #include <utility>
 
+#ifndef __cpp_exceptions
+#error "rvm reports errors as exceptions: compile without -fno-exceptions (-fno-rtti is fine)"
+#endif
+
 namespace rvm {
 
 /// Base of everything that this library throws on purpose. what() is one line that a user can act on.

@@ -57,8 +57,7 @@ class ThreadTeam {
     unclaimed_.store(job << kPartsBits | parts, std::memory_order_release);
     jobs_.fetch_add(1, std::memory_order_seq_cst);
     jobs_.notify_all();
-    while (work_on_one_part(0)) {
-    }
+    work_on_parts(0);
     wait_until_finished();
   }
 
@@ -77,19 +76,23 @@ class ThreadTeam {
 #endif
   }
 
-  // Claims a part of the current job and does it. The job's number is in the upper half of `unclaimed_`, so a claim
-  // succeeds only for the job that was looked at, and that job cannot end before the claimed part is done.
-  bool work_on_one_part(std::size_t thread) noexcept {
+  // Claims parts of the current job and does them until none is left; whether there was one. The job's number is in the
+  // upper half of `unclaimed_`, so a claim succeeds only for the job that was looked at, and that job cannot end before
+  // the claimed parts are reported, which happens once.
+  bool work_on_parts(std::size_t thread) noexcept {
+    std::uint32_t done = 0;
     std::uint64_t seen = unclaimed_.load(std::memory_order_acquire);
     while ((seen & kPartsMask) != 0) {
       if (!unclaimed_.compare_exchange_weak(seen, seen - 1, std::memory_order_acq_rel, std::memory_order_acquire)) {
         continue;
       }
       call_(context_, static_cast<std::size_t>(seen & kPartsMask) - 1, thread);
-      if (unfinished_.fetch_sub(1, std::memory_order_acq_rel) == 1) unfinished_.notify_one();
-      return true;
+      ++done;
+      seen = unclaimed_.load(std::memory_order_acquire);
     }
-    return false;
+    if (done == 0) return false;
+    if (unfinished_.fetch_sub(done, std::memory_order_acq_rel) == done) unfinished_.notify_one();
+    return true;
   }
 
   void wait_until_finished() noexcept {
@@ -109,7 +112,7 @@ class ThreadTeam {
       bool idle = true;
       for (int spin = 0; spin < kSpins; ++spin) {
         if (stopping_.load(std::memory_order_acquire)) return;
-        if (work_on_one_part(thread)) {
+        if (work_on_parts(thread)) {
           idle = false;
           spin = 0;
         } else {

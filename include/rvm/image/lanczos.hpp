@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <vector>
 
+#include <rvm/core/detail/rounded.hpp>
 #include <rvm/core/error.hpp>
 #include <rvm/core/tensor.hpp>
 #include <rvm/image/frame.hpp>
@@ -19,12 +20,6 @@
 
 namespace rvm {
 namespace detail {
-
-/// Stores a product, so that no compiler setting fuses it with a sum that follows: the filters do not depend on flags.
-inline double rounded(double product) noexcept {
-  volatile double stored = product;
-  return stored;
-}
 
 /// For each output position along one axis: the input positions that it is a weighted sum of, and the weights.
 class LanczosFilter {
@@ -108,7 +103,7 @@ template <std::size_t kSize, class Element, class Weight>
   for (std::size_t j = 0; j < kSize; ++j) sums[j] = kHalf;
   for (std::size_t k = 0; k < count; ++k) {
     const Element* row = in + static_cast<std::ptrdiff_t>(k) * stride;
-    for (std::size_t j = 0; j < kSize; ++j) sums[j] += weights[k] * static_cast<Weight>(row[j]);
+    for (std::size_t j = 0; j < kSize; ++j) sums[j] += rounded(weights[k] * static_cast<Weight>(row[j]));
   }
   for (std::size_t j = 0; j < kSize; ++j) out[j] = lanczos_result(sums[j], Element{});
 }

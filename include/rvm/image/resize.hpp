@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <vector>
 
+#include <rvm/core/detail/rounded.hpp>
 #include <rvm/core/error.hpp>
 #include <rvm/core/tensor.hpp>
 
@@ -38,7 +39,7 @@ struct BilinearTap {
 /// Centres of pixels meet, edges go on for ever: OpenCV's INTER_LINEAR.
 inline BilinearTap bilinear_tap(std::size_t i, std::size_t in, std::size_t out) noexcept {
   const double scale = static_cast<double>(in) / static_cast<double>(out);
-  const double centre = (static_cast<double>(i) + 0.5) * scale - 0.5;
+  const double centre = rounded((static_cast<double>(i) + 0.5) * scale) - 0.5;
   const double lower = std::floor(centre);
   const double last = static_cast<double>(in - 1);
   return {static_cast<std::size_t>(std::clamp(lower, 0.0, last)),
@@ -109,13 +110,14 @@ inline Tensor<float> resize_bilinear(TensorView<const float> image, std::size_t 
     const float* const lower = image[v.lower].data();
     const float* const upper = image[v.upper].data();
     for (std::size_t i = 0; i < row.size(); ++i) {
-      row[i] = static_cast<double>(lower[i]) * (1 - v.upper_weight) + static_cast<double>(upper[i]) * v.upper_weight;
+      row[i] = detail::rounded(static_cast<double>(lower[i]) * (1 - v.upper_weight)) +
+               detail::rounded(static_cast<double>(upper[i]) * v.upper_weight);
     }
     for (std::size_t x = 0; x < width; ++x) {
       const detail::BilinearTap u = detail::bilinear_tap(x, in[1], width);
       for (std::size_t c = 0; c < channels; ++c) {
-        *to++ = static_cast<float>(row[u.lower * channels + c] * (1 - u.upper_weight) +
-                                   row[u.upper * channels + c] * u.upper_weight);
+        *to++ = static_cast<float>(detail::rounded(row[u.lower * channels + c] * (1 - u.upper_weight)) +
+                                   detail::rounded(row[u.upper * channels + c] * u.upper_weight));
       }
     }
   }

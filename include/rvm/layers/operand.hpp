@@ -14,7 +14,7 @@ constexpr std::size_t operand_size(std::size_t n) {
 }
 
 /// x in the element type that products read: x itself where that is float, else a copy in `room`, which has
-/// operand_size<B>(x.rows * x.cols) elements.
+/// `operand_size<B>(x.rows * x.cols)` elements.
 template <Backend B>
 MatrixView<const typename B::Element> as_operand(typename B::Executor& run, MatrixView<const float> x,
                                                  typename B::template Buffer<typename B::Element>& room) {

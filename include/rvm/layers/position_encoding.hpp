@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <vector>
 
+#include <rvm/core/detail/rounded.hpp>
 #include <rvm/core/tensor.hpp>
 
 namespace rvm {
@@ -29,7 +30,7 @@ namespace detail {
 inline double keys_cubic(double x) {
   x = std::abs(x);
   if (x >= 2) return 0;
-  return x >= 1 ? ((-0.5 * x + 2.5) * x - 4) * x + 2 : (1.5 * x - 2.5) * x * x + 1;
+  return x >= 1 ? rounded((rounded((-0.5 * x + 2.5) * x) - 4) * x) + 2 : rounded((rounded(1.5 * x) - 2.5) * x * x) + 1;
 }
 
 // [out, in] weights of a cubic resize along one axis: half-pixel centres, antialiased when shrinking, renormalised at
@@ -68,7 +69,7 @@ inline Tensor<float> position_encoding(std::size_t h, std::size_t w, std::size_t
     for (std::size_t x = 0; x < w; ++x) {
       for (std::size_t j = 0; j < kBase; ++j) {
         for (std::size_t d = 0; d < width; ++d) {
-          half(i, x, d) += cols(x, j) * static_cast<double>(base(i * kBase + j, d));
+          half(i, x, d) += detail::rounded(cols(x, j) * static_cast<double>(base(i * kBase + j, d)));
         }
       }
     }
@@ -78,7 +79,7 @@ inline Tensor<float> position_encoding(std::size_t h, std::size_t w, std::size_t
     for (std::size_t x = 0; x < w; ++x) {
       std::fill(sum.begin(), sum.end(), 0.0);
       for (std::size_t i = 0; i < kBase; ++i) {
-        for (std::size_t d = 0; d < width; ++d) sum[d] += rows(y, i) * half(i, x, d);
+        for (std::size_t d = 0; d < width; ++d) sum[d] += detail::rounded(rows(y, i) * half(i, x, d));
       }
       std::transform(sum.begin(), sum.end(), out.data() + (y * w + x) * width,
                      [](double v) { return static_cast<float>(v); });

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <rvm/core/detail/partition.hpp>
+#include <rvm/core/detail/rounded.hpp>
 #include <rvm/core/error.hpp>
 #include <rvm/core/tensor.hpp>
 #include <rvm/core/thread_team.hpp>
@@ -194,7 +195,7 @@ class LabelPropagation {
     for (std::size_t i = 0; i < top.size(); ++i) {
       const float share = weight(i) / total;
       const float* const label = labels_at(top[i].id / tokens()).data() + top[i].id % tokens() * channels;
-      for (std::size_t c = 0; c < channels; ++c) out[c] += share * label[c];
+      for (std::size_t c = 0; c < channels; ++c) out[c] += detail::rounded(share * label[c]);
     }
   }
 

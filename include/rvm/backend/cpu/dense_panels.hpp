@@ -1,13 +1,13 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
 
 #include <rvm/backend/concept.hpp>
+#include <rvm/backend/cpu/byte_weights.hpp>
 #include <rvm/backend/cpu/product.hpp>
 #include <rvm/core/tensor.hpp>
 #include <rvm/core/thread_team.hpp>
@@ -27,6 +27,7 @@ class DensePanels {
       : depth_(weights.kernel.shape()[0]),
         out_(weights.kernel.shape()[1]),
         slot_(kernels.slot),
+        padded_((depth_ + kernels.depth_grain - 1) / kernels.depth_grain * kernels.depth_grain),
         panel_cols_(kernels.panel_cols),
         bias_({panel_count() * panel_cols_}),
         packed_({panel_count() * panel_size()}),
@@ -39,7 +40,7 @@ class DensePanels {
   std::size_t in() const noexcept { return depth_; }
   std::size_t out() const noexcept { return out_; }
   /// in(), rounded up to what a product reads.
-  std::size_t padded_in() const noexcept { return (depth_ + slot_ - 1) / slot_ * slot_; }
+  std::size_t padded_in() const noexcept { return padded_; }
   std::size_t panel_count() const noexcept { return (out_ + panel_cols_ - 1) / panel_cols_; }
 
   /// What a product with one panel reads of the layer: its weights and its columns' parameters.
@@ -64,7 +65,7 @@ class DensePanels {
   void pack(const Tensor<float>& kernel, std::size_t panel) noexcept {
     const std::size_t first = first_col(panel);
     const std::size_t cols = std::min(panel_cols_, out_ - first);
-    if constexpr (kQuantized) find_scales(kernel, first, cols);
+    if constexpr (kQuantized) find_column_scales(kernel, first, cols, scales_.data() + first);
     Weight* const to = packed_.data() + panel * panel_size();
     for (std::size_t k = 0; k < depth_; ++k) {
       const float* const from = kernel.data() + k * out_ + first;
@@ -73,18 +74,9 @@ class DensePanels {
     }
   }
 
-  void find_scales(const Tensor<float>& kernel, std::size_t first, std::size_t cols) noexcept {
-    float* const scales = scales_.data() + first;
-    for (std::size_t k = 0; k < depth_; ++k) {
-      const float* const row = kernel.data() + k * out_ + first;
-      for (std::size_t j = 0; j < cols; ++j) scales[j] = std::max(scales[j], std::abs(row[j]) / kMost);
-    }
-  }
-
   Weight weight(float value, std::size_t column) noexcept {
     if constexpr (kQuantized) {
-      const float scaled = scales_(column) > 0 ? value / scales_(column) : 0.0F;
-      const auto byte = static_cast<std::int8_t>(std::lround(std::clamp(scaled, -kMost, kMost)));
+      const std::int8_t byte = byte_weight(value, scales_(column));
       sums_(column) += static_cast<float>(byte);
       return byte;
     } else {
@@ -92,14 +84,13 @@ class DensePanels {
     }
   }
 
-  static constexpr float kMost = 127.0F;
-
   std::size_t depth_;
   std::size_t out_;
   std::size_t slot_;
+  std::size_t padded_;
   std::size_t panel_cols_;
   Tensor<float> bias_;     // [panels, panel columns], zero where there is none
-  Tensor<Weight> packed_;  // [panels, depth / slot, panel columns, slot]
+  Tensor<Weight> packed_;  // [panels, padded depth / slot, panel columns, slot]
   Tensor<float> scales_;   // of bytes: the same shape
   Tensor<float> sums_;     // of bytes: the sum of each column
 };

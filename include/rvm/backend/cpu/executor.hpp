@@ -19,7 +19,7 @@ namespace rvm::detail {
 template <class Element>
 class CpuExecutor : public HostExecutor {
  public:
-  CpuExecutor(ThreadTeam& team, Isa isa) : HostExecutor(team), kernels_(&cpu_kernels<Element>(isa)) {}
+  CpuExecutor(ThreadTeam& team, const CpuKernels<Element>& kernels) : HostExecutor(team), kernels_(&kernels) {}
 
   void patches(std::span<const FrameView> frames, MatrixView<Element> out) const {
     cut_patches(frames, out,
@@ -46,8 +46,9 @@ class CpuExecutor : public HostExecutor {
     // part packs the head's keys and values for itself, into memory that stays in its core's cache.
     const std::size_t heads = shape.batch * shape.heads;
     const std::size_t wanted = heads % team().size() == 0 ? 1 : (4 * team().size() + heads - 1) / heads;
-    const std::size_t largest = std::max(round_to_rows(shape.queries / wanted), kAttentionRows);
-    const Partition blocks(shape.queries, std::min(largest, shape.queries), kAttentionRows);
+    const std::size_t grain = kernels_->attention_rows;
+    const std::size_t largest = std::max((shape.queries / wanted + grain - 1) / grain * grain, grain);
+    const Partition blocks(shape.queries, std::min(largest, shape.queries), grain);
     team().run(heads * blocks.count(), [&](std::size_t part, std::size_t thread) noexcept {
       const std::size_t block = part % blocks.count();
       const std::size_t column = part / blocks.count() % shape.heads * shape.head_dim;
@@ -89,9 +90,6 @@ class CpuExecutor : public HostExecutor {
  private:
   // Whole cache lines, so that threads do not share one.
   static std::size_t round_up(std::size_t floats) { return (floats + 15) / 16 * 16; }
-  static std::size_t round_to_rows(std::size_t rows) {
-    return (rows + kAttentionRows - 1) / kAttentionRows * kAttentionRows;
-  }
 
   template <class Out>
   void normalize(const float* x, const NormWeights& norm, Out* y) const {

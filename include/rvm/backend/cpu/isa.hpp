@@ -3,6 +3,14 @@
 #include <cstdint>
 #include <string_view>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+#endif
+
 namespace rvm {
 
 /// What a processor's vector unit can do, in ascending order. Chosen at run time, whatever the host's compile flags.
@@ -12,6 +20,7 @@ enum class Isa : std::uint8_t {
   kAvx512,      // AVX-512 F, BW, DQ and VL
   kAvx512Vnni,  // and byte dot products
   kAvx512Bf16,  // and bfloat16 dot products
+  kAmx,         // and products of matrix tiles, in bfloat16 and bytes
 };
 
 /// "AVX-512".
@@ -22,21 +31,68 @@ constexpr std::string_view name_of(Isa isa) noexcept {
     case Isa::kAvx512: return "AVX-512";
     case Isa::kAvx512Vnni: return "AVX-512 with byte dot products";
     case Isa::kAvx512Bf16: return "AVX-512 with bfloat16";
+    case Isa::kAmx: return "AMX";
   }
   return "unknown";
 }
 
-/// The most that this processor and its operating system offer.
+namespace detail {
+
+/// Whether the processor has AMX's tiles for bfloat16 and bytes, and the operating system keeps them for each thread.
+inline bool has_amx() noexcept {
+#if defined(__x86_64__)
+  unsigned a = 0;
+  unsigned b = 0;
+  unsigned c = 0;
+  unsigned d = 0;
+  constexpr unsigned kSystemSaves = 1U << 27;                        // OSXSAVE
+  constexpr unsigned kUnits = (1U << 22) | (1U << 24) | (1U << 25);  // AMX-BF16, AMX-TILE, AMX-INT8
+  constexpr unsigned kTileState = (1U << 17) | (1U << 18);           // TILECFG, TILEDATA
+  if (__get_cpuid(1, &a, &b, &c, &d) == 0 || (c & kSystemSaves) == 0) return false;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d & kUnits) != kUnits) return false;
+  asm volatile("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
+  return (a & kTileState) == kTileState;
+#else
+  return false;
+#endif
+}
+
+}  // namespace detail
+
+/// The most that this processor and its operating system offer. A process must ask before it uses AMX: usable_isa().
 inline Isa best_isa() noexcept {
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma")) {
     if (!__builtin_cpu_supports("avx512vnni")) return Isa::kAvx512;
-    return __builtin_cpu_supports("avx512bf16") ? Isa::kAvx512Bf16 : Isa::kAvx512Vnni;
+    if (!__builtin_cpu_supports("avx512bf16")) return Isa::kAvx512Vnni;
+    return detail::has_amx() ? Isa::kAmx : Isa::kAvx512Bf16;
   }
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return Isa::kAvx2;
 #endif
   return Isa::kPortable;
 }
+
+namespace detail {
+
+/// Asks the operating system to let this process use AMX's tiles, once; whether it does. Linux refuses where a thread's
+/// stack for signals is too small to save the tiles on. Safe to call from several threads.
+inline bool ask_for_amx() noexcept {
+#if defined(__x86_64__) && defined(__linux__)
+  constexpr long kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM
+  constexpr long kTileData = 18;
+  static const bool granted = has_amx() && ::syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+  return granted;
+#else
+  return false;
+#endif
+}
+
+/// `wanted`, or the next lower one where it is AMX and `ask` is refused.
+inline Isa usable_isa(Isa wanted, bool (*ask)() noexcept = &ask_for_amx) noexcept {
+  return wanted == Isa::kAmx && !ask() ? Isa::kAvx512Bf16 : wanted;
+}
+
+}  // namespace detail
 
 }  // namespace rvm

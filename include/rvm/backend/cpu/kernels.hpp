@@ -10,12 +10,13 @@
 #include <type_traits>
 #include <utility>
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(RVM_EXTERN_KERNELS)
 #include <immintrin.h>
 #endif
 
 #include <rvm/backend/cpu/isa.hpp>
 #include <rvm/backend/cpu/product.hpp>
+#include <rvm/backend/cpu/tiles.hpp>
 #include <rvm/core/dtype.hpp>
 #include <rvm/core/matrix.hpp>
 
@@ -65,34 +66,42 @@ struct CpuKernels {
   std::size_t (*packed_keys)(std::size_t key_count, std::size_t head_dim);
   std::size_t (*packed_values)(std::size_t key_count, std::size_t head_dim);
   std::size_t (*attention_scratch)(std::size_t key_count, std::size_t head_dim);
+  /// Queries that `attend` works on at once: blocks of this size waste nothing.
+  std::size_t attention_rows;
 };
 
-/// Queries that `attend` works on at once: blocks of this size waste nothing.
+/// Queries whose scores vector units keep in registers.
 inline constexpr std::size_t kAttentionRows = 6;
+
+/// The kernels for an instruction set that this processor has.
+template <class Element>
+const CpuKernels<Element>& cpu_kernels(Isa isa) noexcept;
+
+/// The products with packed weights for an instruction set that this processor has.
+template <class Weight>
+const ProductKernels<Weight>& cpu_products(Isa isa) noexcept;
 
 }  // namespace rvm::detail
 
+// A program of many translation units may compile the kernels once: RVM_EXTERN_KERNELS in all but one, which
+// instantiates the two functions above for the types that are used (as cmake/kernels.cpp does for our own programs).
+#ifndef RVM_EXTERN_KERNELS
+
 // The same code once for every instruction set, each in a namespace of its own.
-#define RVM_INLINE [[gnu::always_inline]] inline
-#define RVM_PRAGMA(...) _Pragma(#__VA_ARGS__)
-#if defined(__clang__)
-#define RVM_TARGET_BEGIN(isa) RVM_PRAGMA(clang attribute push(__attribute__((target(isa))), apply_to = function))
-#define RVM_TARGET_END RVM_PRAGMA(clang attribute pop)
-#else
-#define RVM_TARGET_BEGIN(isa) RVM_PRAGMA(GCC push_options) RVM_PRAGMA(GCC target(isa))
-#define RVM_TARGET_END RVM_PRAGMA(GCC pop_options)
-#endif
+#include <rvm/core/detail/simd_begin.hpp>
 
 #define RVM_SIMD_NAMESPACE portable
 #define RVM_SIMD_BYTES 16
+RVM_PORTABLE_BEGIN
 #include <rvm/backend/cpu/detail/kernels.inl.hpp>
+RVM_PORTABLE_END
 #undef RVM_SIMD_NAMESPACE
 #undef RVM_SIMD_BYTES
 
 #if defined(__x86_64__)
 #define RVM_SIMD_NAMESPACE avx2
 #define RVM_SIMD_BYTES 32
-RVM_TARGET_BEGIN("avx2,fma")
+RVM_TARGET_BEGIN(RVM_AVX2)
 #include <rvm/backend/cpu/detail/kernels.inl.hpp>
 RVM_TARGET_END
 #undef RVM_SIMD_NAMESPACE
@@ -100,40 +109,50 @@ RVM_TARGET_END
 
 #define RVM_SIMD_BYTES 64
 #define RVM_SIMD_NAMESPACE avx512
-RVM_TARGET_BEGIN("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")
+RVM_TARGET_BEGIN(RVM_AVX512)
 #include <rvm/backend/cpu/detail/kernels.inl.hpp>
 RVM_TARGET_END
 #undef RVM_SIMD_NAMESPACE
 
 #define RVM_SIMD_NAMESPACE avx512_vnni
 #define RVM_SIMD_VNNI
-RVM_TARGET_BEGIN("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma")
+RVM_TARGET_BEGIN(RVM_AVX512 ",avx512vnni")
 #include <rvm/backend/cpu/detail/kernels.inl.hpp>
 RVM_TARGET_END
 #undef RVM_SIMD_NAMESPACE
 
 #define RVM_SIMD_NAMESPACE avx512_bf16
 #define RVM_SIMD_BF16
-RVM_TARGET_BEGIN("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512bf16,avx2,fma")
+RVM_TARGET_BEGIN(RVM_AVX512 ",avx512vnni,avx512bf16")
 #include <rvm/backend/cpu/detail/kernels.inl.hpp>
 RVM_TARGET_END
 #undef RVM_SIMD_NAMESPACE
 #undef RVM_SIMD_BF16
 #undef RVM_SIMD_VNNI
 #undef RVM_SIMD_BYTES
+
+// Matrix tiles for products, and the vectors of avx512_bf16 for all else.
+RVM_TARGET_BEGIN(RVM_AVX512 ",avx512vnni,avx512bf16,amx-tile,amx-bf16,amx-int8")
+namespace rvm::detail::amx {
+using namespace avx512_bf16;
+// clang-format off
+#include <rvm/backend/cpu/detail/amx_tiles.inl.hpp>
+#include <rvm/backend/cpu/detail/tiles.inl.hpp>
+// clang-format on
+}  // namespace rvm::detail::amx
+RVM_TARGET_END
 #endif
 
-#undef RVM_INLINE
-#undef RVM_PRAGMA
-#undef RVM_TARGET_BEGIN
-#undef RVM_TARGET_END
+#include <rvm/core/detail/simd_end.hpp>
 
 namespace rvm::detail {
 
-/// The kernels for an instruction set that this processor has.
 template <class Element>
 const CpuKernels<Element>& cpu_kernels(Isa isa) noexcept {
 #if defined(__x86_64__)
+  if constexpr (std::same_as<Element, bfloat16>) {
+    if (isa >= Isa::kAmx) return amx::kTileKernels<amx::AmxTiles>;
+  }
   if (isa >= Isa::kAvx512Bf16) return avx512_bf16::kKernels<Element>;
   if (isa >= Isa::kAvx512) return avx512::kKernels<Element>;
   if (isa >= Isa::kAvx2) return avx2::kKernels<Element>;
@@ -143,10 +162,12 @@ const CpuKernels<Element>& cpu_kernels(Isa isa) noexcept {
   return portable::kKernels<Element>;
 }
 
-/// The products with packed weights for an instruction set that this processor has.
 template <class Weight>
 const ProductKernels<Weight>& cpu_products(Isa isa) noexcept {
 #if defined(__x86_64__)
+  if constexpr (!std::same_as<Weight, float>) {
+    if (isa >= Isa::kAmx) return amx::kTileProducts<amx::AmxTiles, Weight>;
+  }
   if (isa >= Isa::kAvx512Bf16) return avx512_bf16::kProducts<Weight>;
   if (isa >= Isa::kAvx512Vnni) return avx512_vnni::kProducts<Weight>;
   if (isa >= Isa::kAvx512) return avx512::kProducts<Weight>;
@@ -157,4 +178,21 @@ const ProductKernels<Weight>& cpu_products(Isa isa) noexcept {
   return portable::kProducts<Weight>;
 }
 
+/// Everything that computes on one instruction set.
+template <class Element>
+struct CpuLevel {
+  Isa isa = Isa::kPortable;
+  const CpuKernels<Element>* kernels = nullptr;
+  const ProductKernels<Element>* products = nullptr;
+  const ProductKernels<std::int8_t>* byte_products = nullptr;
+};
+
+/// The kernels and products for an instruction set that this processor has.
+template <class Element>
+CpuLevel<Element> cpu_level(Isa isa) noexcept {
+  return {isa, &cpu_kernels<Element>(isa), &cpu_products<Element>(isa), &cpu_products<std::int8_t>(isa)};
+}
+
 }  // namespace rvm::detail
+
+#endif  // RVM_EXTERN_KERNELS

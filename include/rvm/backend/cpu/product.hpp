@@ -31,7 +31,7 @@ enum class Finish : std::uint8_t { kStore, kGelu, kStoreWide, kAddWide };
 /// order in which they are read, `cols` of them in use.
 template <class Weight>
 struct PanelProduct {
-  MatrixView<const ProductInput<Weight>> x;  // [rows, depth], depth a whole number of slots
+  MatrixView<const ProductInput<Weight>> x;  // [rows, depth], depth a multiple of depth_grain
   const Weight* panel = nullptr;
   std::size_t cols = 0;
   Finish finish = Finish::kStore;
@@ -45,9 +45,10 @@ struct PanelProduct {
   const float* column_sums = nullptr;
 };
 
-/// Rows whose sums a product keeps in registers, and rows that one call of ProductKernels::multiply takes at most.
+/// Rows whose sums a product keeps in registers, and rows that one call of ProductKernels::multiply takes at most: a
+/// whole number of these, and of the rows of a block of tiles.
 inline constexpr std::size_t kTileRows = 6;
-inline constexpr std::size_t kProductRowsAtOnce = 44 * kTileRows;
+inline constexpr std::size_t kProductRowsAtOnce = 48 * kTileRows;
 
 /// A product with packed weights on one instruction set.
 template <class Weight>
@@ -56,7 +57,9 @@ struct ProductKernels {
   void (*multiply)(const PanelProduct<Weight>& product, float* sums);
   std::size_t panel_cols;  // columns of a panel
   std::size_t slot;  // numbers that lie together, neighbours in depth: a panel is [depth / slot, panel_cols, slot]
-  int byte_steps;    // the largest byte of a token that products take
+  std::size_t depth_grain;  // a product's depth is a whole number of these
+  std::size_t row_grain;    // rows that are worth keeping together
+  int byte_steps;           // the largest byte of a token that products take
 };
 
 }  // namespace rvm::detail

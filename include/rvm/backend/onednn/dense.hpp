@@ -1,7 +1,5 @@
 #pragma once
 
-#include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
@@ -9,6 +7,7 @@
 #include <vector>
 
 #include <rvm/backend/concept.hpp>
+#include <rvm/backend/cpu/byte_weights.hpp>
 #include <rvm/backend/onednn/library.hpp>
 #include <rvm/backend/onednn/products.hpp>
 #include <rvm/core/detail/partition.hpp>
@@ -72,17 +71,13 @@ class PackedDense {
 
  private:
   Tensor<std::int8_t> quantize(const Tensor<float>& kernel) {
-    constexpr float kMost = 127.0F;
     scales_ = Tensor<float>({out_});
     sums_ = Tensor<std::int32_t>({out_});
-    for (std::size_t i = 0; i < in_; ++i) {
-      for (std::size_t j = 0; j < out_; ++j) scales_(j) = std::max(scales_(j), std::abs(kernel(i, j)) / kMost);
-    }
+    find_column_scales(kernel, 0, out_, scales_.data());
     Tensor<std::int8_t> quantized(kernel.shape());
     for (std::size_t i = 0; i < in_; ++i) {
       for (std::size_t j = 0; j < out_; ++j) {
-        const float scaled = scales_(j) > 0 ? kernel(i, j) / scales_(j) : 0.0F;
-        quantized(i, j) = static_cast<std::int8_t>(std::lround(std::clamp(scaled, -kMost, kMost)));
+        quantized(i, j) = byte_weight(kernel(i, j), scales_(j));
         sums_(j) += quantized(i, j);
       }
     }

@@ -30,91 +30,56 @@ struct AffinityKernels {
 }  // namespace rvm::detail
 
 // The same code once for every instruction set, each in a namespace of its own.
+#include <rvm/core/detail/simd_begin.hpp>
+
 #define RVM_SIMD_NAMESPACE affinity_portable
 #define RVM_SIMD_BYTES 16
+RVM_PORTABLE_BEGIN
 #include <rvm/tracking/detail/affinity_kernels.inl.hpp>
+RVM_PORTABLE_END
 #undef RVM_SIMD_NAMESPACE
 #undef RVM_SIMD_BYTES
 
 #if defined(__x86_64__)
 #define RVM_SIMD_NAMESPACE affinity_avx2
 #define RVM_SIMD_BYTES 32
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-#endif
+RVM_TARGET_BEGIN(RVM_AVX2)
 #include <rvm/tracking/detail/affinity_kernels.inl.hpp>
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
+RVM_TARGET_END
 #undef RVM_SIMD_NAMESPACE
 #undef RVM_SIMD_BYTES
 
 #define RVM_SIMD_NAMESPACE affinity_avx512
 #define RVM_SIMD_BYTES 64
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"))), \
-                             apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")
-#endif
+RVM_TARGET_BEGIN(RVM_AVX512)
 #include <rvm/tracking/detail/affinity_kernels.inl.hpp>
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
+RVM_TARGET_END
 #undef RVM_SIMD_NAMESPACE
 
 #define RVM_SIMD_NAMESPACE affinity_avx512_vnni
 #define RVM_SIMD_VNNI
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma"))), \
-                             apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma")
-#endif
+RVM_TARGET_BEGIN(RVM_AVX512 ",avx512vnni")
 #include <rvm/tracking/detail/affinity_kernels.inl.hpp>
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
+RVM_TARGET_END
 #undef RVM_SIMD_VNNI
 #undef RVM_SIMD_NAMESPACE
 #undef RVM_SIMD_BYTES
 #endif
 
+#include <rvm/core/detail/simd_end.hpp>
+
 namespace rvm::detail {
 
-/// Whether the processor sums products of pairs in one instruction (AVX-512 VNNI).
-inline bool has_vnni() noexcept {
+/// The kernels for an instruction set that this processor has.
+inline const AffinityKernels& affinity_kernels(Isa isa = best_isa()) noexcept {
 #if defined(__x86_64__)
-  return __builtin_cpu_supports("avx512vnni");
-#else
-  return false;
-#endif
-}
-
-/// The kernels for an instruction set that this processor has, with or without VNNI.
-inline const AffinityKernels& affinity_kernels(Isa isa, bool vnni) noexcept {
-#if defined(__x86_64__)
-  if (isa >= Isa::kAvx512) return vnni ? affinity_avx512_vnni::kAffinityKernels : affinity_avx512::kAffinityKernels;
+  if (isa >= Isa::kAvx512Vnni) return affinity_avx512_vnni::kAffinityKernels;
+  if (isa >= Isa::kAvx512) return affinity_avx512::kAffinityKernels;
   if (isa >= Isa::kAvx2) return affinity_avx2::kAffinityKernels;
 #else
   static_cast<void>(isa);
-  static_cast<void>(vnni);
 #endif
   return affinity_portable::kAffinityKernels;
-}
-inline const AffinityKernels& affinity_kernels() noexcept {
-  return affinity_kernels(best_isa(), has_vnni());
 }
 
 }  // namespace rvm::detail

@@ -10,8 +10,6 @@ inline constexpr std::size_t kLanes = RVM_SIMD_BYTES / sizeof(float);
 using F [[gnu::vector_size(RVM_SIMD_BYTES)]] = float;
 using I [[gnu::vector_size(RVM_SIMD_BYTES)]] = std::int32_t;
 
-#define RVM_INLINE [[gnu::always_inline]] inline
-
 template <class Vector, class T>
 RVM_INLINE Vector load(const T* p) {
   Vector v;
@@ -124,7 +122,5 @@ inline float dot(const float* a, const float* b, std::size_t n) {
 }
 
 inline constexpr AffinityKernels kAffinityKernels = {&candidates, &dot};
-
-#undef RVM_INLINE
 
 }  // namespace rvm::detail::RVM_SIMD_NAMESPACE

@@ -2,16 +2,16 @@
 
 template <class Dot>
 std::size_t packed_keys_size(std::size_t key_count, std::size_t head_dim) {
-  return whole_vectors(key_count) * slots<Dot>(head_dim);
+  return whole_columns<Dot>(key_count) * slots<Dot>(head_dim);
 }
 template <class Dot>
 std::size_t packed_values_size(std::size_t key_count, std::size_t head_dim) {
-  return slots<Dot>(key_count) * whole_vectors(head_dim);
+  return slots<Dot>(key_count) * whole_columns<Dot>(head_dim);
 }
-// Scores, queries and sums of kAttentionRows rows.
-template <class Dot>
+// Scores, queries and sums of kRows rows.
+template <class Dot, std::size_t kRows>
 std::size_t scratch_size(std::size_t key_count, std::size_t head_dim) {
-  return kAttentionRows * (whole_vectors(key_count) + slots<Dot>(head_dim) + whole_vectors(head_dim));
+  return kRows * (whole_columns<Dot>(key_count) + slots<Dot>(head_dim) + whole_columns<Dot>(head_dim));
 }
 
 RVM_INLINE void store_slot(float* p, std::uint32_t bits) {
@@ -21,13 +21,14 @@ RVM_INLINE void store_slot(float* p, std::uint32_t bits) {
 // A vector of keys at a time: their rows are read side by side, and what is written is whole.
 template <class Dot, class Element>
 void pack_keys(MatrixView<const Element> keys, float* packed) {
-  const std::size_t stride = whole_vectors(keys.rows);
+  const std::size_t stride = whole_columns<Dot>(keys.rows);
   for (std::size_t j = 0; j < stride; j += kLanes) {
-    const std::size_t count = keys.rows - j < kLanes ? keys.rows - j : kLanes;
+    const std::size_t left = keys.rows > j ? keys.rows - j : 0;
+    const std::size_t count = left < kLanes ? left : kLanes;
     for (std::size_t k = 0; k < slots<Dot>(keys.cols); ++k) {
       const std::size_t d = k * Dot::kNumbers;
       std::uint32_t lanes[kLanes] = {};
-      for (std::size_t i = 0; i < count; ++i) {
+      for (std::size_t i = 0; i < count && d < keys.cols; ++i) {
         const Element* const key = keys.row(j + i);
         lanes[i] = Dot::slot(key[d], d + 1 < keys.cols ? key[d + 1] : Element{});
       }
@@ -38,7 +39,8 @@ void pack_keys(MatrixView<const Element> keys, float* packed) {
 
 template <class Dot, class Element>
 void pack_values(MatrixView<const Element> values, float* packed) {
-  const std::size_t stride = whole_vectors(values.cols);
+  const std::size_t stride = whole_columns<Dot>(values.cols);
+  float* const end = packed + packed_values_size<Dot>(values.rows, values.cols);
   for (std::size_t j = 0; j < values.rows; j += Dot::kNumbers, packed += stride) {
     const Element* const value = values.row(j);
     const Element* const next = j + 1 < values.rows ? values.row(j + 1) : nullptr;
@@ -47,14 +49,58 @@ void pack_values(MatrixView<const Element> values, float* packed) {
     }
     std::fill(packed + values.cols, packed + stride, 0.0F);
   }
+  std::fill(packed, end, 0.0F);
+}
+
+// One query's numbers, filled up with zeros to whole slots.
+template <class Dot, class Element>
+void pack_query(const Element* query, std::size_t head_dim, float* packed) {
+  for (std::size_t k = 0; k < slots<Dot>(head_dim); ++k) {
+    const std::size_t d = k * Dot::kNumbers;
+    const Element first = d < head_dim ? query[d] : Element{};
+    store_slot(packed + k, Dot::slot(first, d + 1 < head_dim ? query[d + 1] : Element{}));
+  }
+}
+
+// Turns one query's scores [stride] into softmax's weights before their division by their sum; returns what to multiply
+// by instead.
+template <class Dot>
+float soften(float* row, std::size_t key_count, std::size_t stride, float scale) {
+  for (std::size_t j = key_count; j < stride; ++j) row[j] = row[0];  // changes no maximum
+  F most = load(row);
+  for (std::size_t j = kLanes; j < stride; j += kLanes) most = larger(most, load(row + j));
+  const float shift = largest(most) * scale;
+  F total{};
+  std::size_t j = 0;
+  for (; j + kLanes <= key_count; j += kLanes) {
+    total += Dot::store_weights(row, j, Dot::weights(load(row + j) * scale - shift));
+  }
+  if (j < key_count) {
+    float last[kLanes];
+    store(last, Dot::store_weights(row, j, Dot::weights(load(row + j) * scale - shift)));
+    total += load_part(last, key_count - j);
+  }
+  return 1.0F / sum(total);
+}
+
+// What scores are multiplied by before they are powers of two.
+inline float score_scale(std::size_t head_dim) {
+  constexpr float kLog2E = 1.44269504088896341F;
+  return kLog2E / std::sqrt(static_cast<float>(head_dim));
+}
+
+template <class Element>
+void store_scaled(const float* sums, float factor, std::size_t n, Element* out) {
+  map(
+      n, out, [=](F & y, const F& v) __attribute__((always_inline)) { y = v * factor; }, sums);
 }
 
 template <class Dot, std::size_t kRows, class Element>
 void attend_rows(const AttentionBlock<Element>& block, std::size_t first) {
   const std::size_t head_dim = block.queries.cols;
   const std::size_t query_slots = slots<Dot>(head_dim);
-  const std::size_t key_stride = whole_vectors(block.key_count);
-  const std::size_t value_stride = whole_vectors(head_dim);
+  const std::size_t key_stride = whole_columns<Dot>(block.key_count);
+  const std::size_t value_stride = whole_columns<Dot>(head_dim);
   float* const scores = block.scratch;
   float* const copies = scores + kRows * key_stride;
   float* const sums = copies + kRows * query_slots;
@@ -63,45 +109,21 @@ void attend_rows(const AttentionBlock<Element>& block, std::size_t first) {
   if (sizeof(Element) * Dot::kNumbers != sizeof(float) || head_dim % Dot::kNumbers != 0 ||
       block.queries.stride % Dot::kNumbers != 0) {
     for (std::size_t r = 0; r < kRows; ++r) {
-      const Element* const query = block.queries.row(first + r);
-      for (std::size_t k = 0; k < query_slots; ++k) {
-        const std::size_t d = k * Dot::kNumbers;
-        store_slot(copies + r * query_slots + k, Dot::slot(query[d], d + 1 < head_dim ? query[d + 1] : Element{}));
-      }
+      pack_query<Dot>(block.queries.row(first + r), head_dim, copies + r * query_slots);
     }
     queries = copies;
     query_stride = query_slots;
   }
   multiply_rows<Dot, kRows>(queries, query_stride, block.keys, key_stride, query_slots, key_stride, scores, key_stride);
-  constexpr float kLog2E = 1.44269504088896341F;
-  const float scale = kLog2E / std::sqrt(static_cast<float>(head_dim));
+  const float scale = score_scale(head_dim);
   float inverse[kRows];
   for (std::size_t r = 0; r < kRows; ++r) {
-    float* const row = scores + r * key_stride;
-    for (std::size_t j = block.key_count; j < key_stride; ++j) row[j] = row[0];  // changes no maximum
-    F most = load(row);
-    for (std::size_t j = kLanes; j < key_stride; j += kLanes) most = larger(most, load(row + j));
-    const float shift = largest(most);
-    F total{};
-    std::size_t j = 0;
-    for (; j + kLanes <= block.key_count; j += kLanes) {
-      total += Dot::store_weights(row, j, exp2_of_negative((load(row + j) - shift) * scale));
-    }
-    if (j < block.key_count) {
-      float last[kLanes];
-      store(last, Dot::store_weights(row, j, exp2_of_negative((load(row + j) - shift) * scale)));
-      total += load_part(last, block.key_count - j);
-    }
-    inverse[r] = 1.0F / sum(total);
+    inverse[r] = soften<Dot>(scores + r * key_stride, block.key_count, key_stride, scale);
   }
   multiply_rows<Dot, kRows>(scores, key_stride, block.values, value_stride, slots<Dot>(block.key_count), value_stride,
                             sums, value_stride);
   for (std::size_t r = 0; r < kRows; ++r) {
-    const float factor = inverse[r];
-    map(
-        head_dim,
-        block.out.row(first + r), [=](F & out, const F& v) __attribute__((always_inline)) { out = v * factor; },
-        static_cast<const float*>(sums + r * value_stride));
+    store_scaled(sums + r * value_stride, inverse[r], head_dim, block.out.row(first + r));
   }
 }
 

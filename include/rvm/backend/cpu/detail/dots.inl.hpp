@@ -1,6 +1,7 @@
 // No #pragma once: part of kernels.inl.hpp. How numbers are multiplied and summed: a slot of 32 bits of the left
 // operand meets a vector of slots of the right one. A slot holds one float, two bfloat16 or four bytes; neighbours in a
-// slot are neighbours in depth.
+// slot are neighbours in depth. Where bfloat16 has no instruction, a slot of the right operand is taken apart into two
+// floats, which meet two floats of the left one, one after the other.
 
 RVM_INLINE F from_bits(I bits) {
   return reinterpret_cast<F>(bits);
@@ -9,14 +10,24 @@ RVM_INLINE I bits_of(F v) {
   return reinterpret_cast<I>(v);
 }
 
-template <class Element>
-struct FloatDot {
-  using Sum = F;
-  static constexpr std::size_t kNumbers = 1;                             // in a slot
+// What the ways to multiply have in common.
+struct AnyDot {
   static constexpr std::size_t kVectors = RVM_SIMD_BYTES == 64 ? 4 : 2;  // of sums a row that registers have room for
+  static constexpr bool kWidens = false;  // takes slots apart: the left operand is in float
+  static constexpr std::size_t kPasses = 1;
+  RVM_INLINE static F column(const F& right, std::size_t /*pass*/) { return right; }
+  static constexpr std::size_t kDepthGrain = 1;        // slots of depth are a whole number of these
+  static constexpr std::size_t kColumnGrain = kLanes;  // and so are columns
+};
+
+template <class Element>
+struct FloatDot : AnyDot {
+  using Sum = F;
+  static constexpr std::size_t kNumbers = 1;  // in a slot
   static std::uint32_t slot(Element a, Element /*b*/) { return std::bit_cast<std::uint32_t>(static_cast<float>(a)); }
   RVM_INLINE static void add(F& sum, const F& left, const F& right) { sum += left * right; }
-  // Puts softmax's weights where the second product reads them, and returns them as it will.
+  // Softmax's weights, 2^x for x <= 0; put where the second product reads them, and returned as it will.
+  RVM_INLINE static F weights(F x) { return exp2_of_negative(x); }
   RVM_INLINE static F store_weights(float* row, std::size_t j, F p) {
     store(row + j, p);
     return p;
@@ -24,12 +35,11 @@ struct FloatDot {
 };
 
 // Products of bfloat16 numbers are exact and summed in float.
-struct PairDot {
+struct PairDot : AnyDot {
   using Sum = F;
   static constexpr std::size_t kNumbers = 2;
   static std::uint32_t slot(bfloat16 a, bfloat16 b) { return a.bits | static_cast<std::uint32_t>(b.bits) << 16; }
 #ifdef RVM_SIMD_BF16
-  static constexpr std::size_t kVectors = 4;
   RVM_INLINE static void add(F& sum, const F& left, const F& right) {
     __m512bh a;
     __m512bh b;
@@ -38,13 +48,19 @@ struct PairDot {
     sum = _mm512_dpbf16_ps(sum, a, b);
   }
 #else
-  static constexpr std::size_t kVectors = RVM_SIMD_BYTES == 64 ? 2 : 1;
-  RVM_INLINE static void add(F& sum, const F& left, const F& right) {
+  static constexpr bool kWidens = true;
+  static constexpr std::size_t kPasses = 2;
+  RVM_INLINE static F column(const F& right, std::size_t pass) {
     constexpr std::int32_t kUpper = -65536;
-    sum += from_bits(bits_of(left) << 16) * from_bits(bits_of(right) << 16);
-    sum += from_bits(bits_of(left) & kUpper) * from_bits(bits_of(right) & kUpper);
+    return from_bits(pass == 0 ? bits_of(right) << 16 : bits_of(right) & kUpper);
+  }
+  RVM_INLINE static void add(F& sum, const F& left, const F& right) {
+    sum += left * right;
   }
 #endif
+  RVM_INLINE static F weights(F x) {
+    return coarse_exp2_of_negative(x);
+  }
   RVM_INLINE static F store_weights(float* row, std::size_t j, F p) {
     char* const place = reinterpret_cast<char*>(row) + j * sizeof(bfloat16);
     bfloat16 rounded[kLanes];
@@ -56,10 +72,9 @@ struct PairDot {
 
 // Bytes without a sign on the left, with one on the right; the sums are whole numbers of 32 bits. Without an
 // instruction for it, pairs of products are added in 16 bits: kSteps is the largest byte on the left that fits.
-struct ByteDot {
+struct ByteDot : AnyDot {
   using Sum = I;
   static constexpr std::size_t kNumbers = 4;
-  static constexpr std::size_t kVectors = RVM_SIMD_BYTES == 64 ? 4 : 2;
 #ifdef RVM_SIMD_VNNI
   static constexpr int kSteps = 255;
   RVM_INLINE static void add(I& sum, const F& left, const F& right) {
@@ -91,10 +106,15 @@ struct ByteDot {
 #endif
 };
 
-// Slots that n numbers take.
+// Slots that n numbers in depth take, and columns that n take.
 template <class Dot>
 constexpr std::size_t slots(std::size_t n) {
-  return (n + Dot::kNumbers - 1) / Dot::kNumbers;
+  constexpr std::size_t kGrain = Dot::kNumbers * Dot::kDepthGrain;
+  return (n + kGrain - 1) / kGrain * Dot::kDepthGrain;
+}
+template <class Dot>
+constexpr std::size_t whole_columns(std::size_t n) {
+  return (n + Dot::kColumnGrain - 1) / Dot::kColumnGrain * Dot::kColumnGrain;
 }
 
 RVM_INLINE F broadcast_slot(const char* p) {
@@ -104,7 +124,7 @@ RVM_INLINE F broadcast_slot(const char* p) {
 }
 
 // out[r] = sum over k of left[r * left_stride + k] * right[k], and what was there if `add`, for kRows rows and kVectors
-// vectors of columns, k counting slots. The left operand has no alignment.
+// vectors of columns, k counting slots. The left operand has no alignment; its stride counts what meets a pass.
 template <class Dot, std::size_t kRows, std::size_t kVectors>
 RVM_INLINE void multiply_block(const void* left, std::size_t left_stride, const float* right, std::size_t right_stride,
                                std::size_t depth, float* out, std::size_t out_stride, bool add = false) {
@@ -119,11 +139,14 @@ RVM_INLINE void multiply_block(const void* left, std::size_t left_stride, const 
     });
   }
   for (std::size_t k = 0; k < depth; ++k, right += right_stride) {
-    F column[kVectors];
-    unroll<kVectors>([&](std::size_t c) __attribute__((always_inline)) { column[c] = load(right + c * kLanes); });
-    unroll<kRows>([&](std::size_t r) __attribute__((always_inline)) {
-      const F row = broadcast_slot(first + (r * left_stride + k) * sizeof(float));
-      unroll<kVectors>([&](std::size_t c) __attribute__((always_inline)) { Dot::add(sums[r][c], row, column[c]); });
+    unroll<Dot::kPasses>([&](std::size_t pass) __attribute__((always_inline)) {
+      F column[kVectors];
+      unroll<kVectors>([&](std::size_t c)
+                           __attribute__((always_inline)) { column[c] = Dot::column(load(right + c * kLanes), pass); });
+      unroll<kRows>([&](std::size_t r) __attribute__((always_inline)) {
+        const F row = broadcast_slot(first + (r * left_stride + k * Dot::kPasses + pass) * sizeof(float));
+        unroll<kVectors>([&](std::size_t c) __attribute__((always_inline)) { Dot::add(sums[r][c], row, column[c]); });
+      });
     });
   }
   unroll<kRows>([&](std::size_t r) __attribute__((always_inline)) {

@@ -31,7 +31,8 @@ inline constexpr CpuKernels<Element> kKernelsWith = {&layer_norm_row<Element>,
                                                      &attend<Dot, Element>,
                                                      &packed_keys_size<Dot>,
                                                      &packed_values_size<Dot>,
-                                                     &scratch_size<Dot>};
+                                                     &scratch_size<Dot, kAttentionRows>,
+                                                     kAttentionRows};
 #ifdef RVM_SIMD_BF16
 template <class Element>
 inline constexpr const CpuKernels<Element>& kKernels =

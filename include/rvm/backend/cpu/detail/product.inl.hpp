@@ -38,10 +38,12 @@ RVM_INLINE void store_some(Out* to, const F& v, std::size_t count) {
   }
 }
 
-// What follows the sums of some rows, while they are in the first cache.
+// What follows the sums of some rows, while they are in the first cache; a row's sums lie `stride` after the last
+// one's.
 template <class Weight>
-void finish_rows(const PanelProduct<Weight>& p, std::size_t row, std::size_t rows, const float* sums) {
-  for (std::size_t i = row; i < row + rows; ++i, sums += kPanelCols) {
+void finish_rows(const PanelProduct<Weight>& p, std::size_t row, std::size_t rows, const float* sums,
+                 std::size_t stride) {
+  for (std::size_t i = row; i < row + rows; ++i, sums += stride) {
     switch (p.finish) {
       case Finish::kStore:
         finish_row(
@@ -73,20 +75,37 @@ void finish_rows(const PanelProduct<Weight>& p, std::size_t row, std::size_t row
   }
 }
 
+// Some rows of tokens in float, [rows, cols].
+inline void widen_rows(const MatrixView<const bfloat16>& x, float* wide) {
+  for (std::size_t r = 0; r < x.rows; ++r, wide += x.cols) {
+    std::size_t i = 0;
+    for (; i + kLanes <= x.cols; i += kLanes) store(wide + i, load(x.row(r) + i));
+    if (i < x.cols) store_part(wide + i, load_part(x.row(r) + i, x.cols - i), x.cols - i);
+  }
+}
+
 // Rows are cut into tiles of 6: a tile's sums stay in registers, and each vector of the panel that is read serves all
 // of them. The last tile overlaps the one before; fewer rows than a tile go one by one.
 template <class Dot, class Weight>
 void multiply_panel(const PanelProduct<Weight>& p, float* sums) {
-  constexpr std::size_t kDepth = 1024;  // slots of the panel that stay in the second cache while rows go by
+  // Slots of the panel that stay in the second cache while rows go by, or in the first one with a tile in float.
+  constexpr std::size_t kDepth = Dot::kWidens ? 256 : 1024;
   const std::size_t tile = p.x.rows < kTileRows ? 1 : kTileRows;
   const std::size_t depth = slots<Dot>(p.x.cols);
-  const std::size_t stride = p.x.stride / Dot::kNumbers;
   const float* panel = reinterpret_cast<const float*>(p.panel);
+  [[maybe_unused]] float wide[Dot::kWidens ? kTileRows * kDepth * Dot::kNumbers : 1];
   for (std::size_t k = 0; k < depth; k += kDepth, panel += kDepth * kPanelCols) {
     const std::size_t length = depth - k < kDepth ? depth - k : kDepth;
     for (std::size_t row = 0; row < p.x.rows; row += tile) {
       const std::size_t first = row + tile <= p.x.rows ? row : p.x.rows - tile;
-      const auto* const x = p.x.row(first) + k * Dot::kNumbers;
+      const auto block = p.x.row_block(first, tile).col_block(k * Dot::kNumbers, length * Dot::kNumbers);
+      const void* x = block.data;
+      std::size_t stride = p.x.stride / Dot::kNumbers;
+      if constexpr (Dot::kWidens) {
+        widen_rows(block, wide);
+        x = wide;
+        stride = block.cols;
+      }
       float* const tile_sums = depth <= kDepth ? sums : sums + row * kPanelCols;
       if (tile == 1) {
         sum_rows<Dot, 1>(x, stride, panel, length, tile_sums, k > 0);
@@ -94,7 +113,7 @@ void multiply_panel(const PanelProduct<Weight>& p, float* sums) {
         sum_rows<Dot, kTileRows>(x, stride, panel, length, tile_sums, k > 0);
       }
       if (k + length == depth) {
-        finish_rows(p, row, first + tile - row, tile_sums + (row - first) * kPanelCols);
+        finish_rows(p, row, first + tile - row, tile_sums + (row - first) * kPanelCols, kPanelCols);
       }
     }
   }
@@ -119,5 +138,9 @@ struct DotOf<std::int8_t> {
 };
 
 template <class Weight>
-inline constexpr ProductKernels<Weight> kProducts = {&multiply_panel<typename DotOf<Weight>::Type, Weight>, kPanelCols,
-                                                     DotOf<Weight>::Type::kNumbers, DotOf<Weight>::kSteps};
+inline constexpr ProductKernels<Weight> kProducts = {&multiply_panel<typename DotOf<Weight>::Type, Weight>,
+                                                     kPanelCols,
+                                                     DotOf<Weight>::Type::kNumbers,
+                                                     DotOf<Weight>::Type::kNumbers,
+                                                     1,
+                                                     DotOf<Weight>::kSteps};

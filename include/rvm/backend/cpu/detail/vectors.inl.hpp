@@ -145,20 +145,45 @@ RVM_INLINE F exp(F x) {
   return x < low ? F{} : result;
 }
 
-// 2^x for x <= 0, to 2e-7 of itself; next to nothing below -126. NaN stays NaN.
-RVM_INLINE F exp2_of_negative(F x) {
-  const F low = fill(-126.0F);
-  const F clamped = x < low ? low : x;
+// 2^x for x <= 0 is 2^n p(r), n being the nearest whole number and r what is left, in [-0.5, 0.5]. Next to nothing
+// below -126; NaN stays NaN.
+template <class Polynomial>
+RVM_INLINE F exp2_of_negative(F x, const Polynomial& p) {
+  const F clamped = larger(fill(-126.0F), x);
+#if RVM_SIMD_BYTES == 64
+  const __m512 n = _mm512_maskz_roundscale_ps(kAllLanes, reinterpret_cast<__m512>(clamped), 0);
+  F power;
+  p(power, clamped - reinterpret_cast<F>(n));
+  return reinterpret_cast<F>(_mm512_maskz_scalef_ps(kAllLanes, reinterpret_cast<__m512>(power), n));
+#else
   constexpr float kRound = 12582912.0F;  // 1.5 * 2^23: adding it rounds to a whole number
   const F shifted = clamped + kRound;
-  const F r = clamped - (shifted - kRound);
-  F p = fill(1.326472712e-3F);
-  p = p * r + 9.671512645e-3F;
-  p = p * r + 5.550733743e-2F;
-  p = p * r + 2.402224209e-1F;
-  p = p * r + 6.931469776e-1F;
-  p = p * r + 1.0F;
-  return reinterpret_cast<F>(reinterpret_cast<I>(p) + (reinterpret_cast<I>(shifted) << 23));
+  F power;
+  p(power, clamped - (shifted - kRound));
+  return reinterpret_cast<F>(reinterpret_cast<I>(power) + (reinterpret_cast<I>(shifted) << 23));
+#endif
+}
+// To 2e-7 of itself.
+RVM_INLINE F exp2_of_negative(F x) {
+  return exp2_of_negative(
+      x, [](F & p, const F& r) __attribute__((always_inline)) {
+        p = fill(1.326472712e-3F);
+        p = p * r + 9.671512645e-3F;
+        p = p * r + 5.550733743e-2F;
+        p = p * r + 2.402224209e-1F;
+        p = p * r + 6.931469776e-1F;
+        p = p * r + 1.0F;
+      });
+}
+// To 8e-5 of itself: as much as is left when the result is rounded to bfloat16, which has 2e-3.
+RVM_INLINE F coarse_exp2_of_negative(F x) {
+  return exp2_of_negative(
+      x, [](F & p, const F& r) __attribute__((always_inline)) {
+        p = fill(5.517166492e-2F);
+        p = p * r + 2.426111219e-1F;
+        p = p * r + 6.932609862e-1F;
+        p = p * r + 9.999280736e-1F;
+      });
 }
 
 RVM_INLINE F sigmoid(F x) {

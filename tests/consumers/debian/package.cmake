@@ -1,0 +1,40 @@
+# cmake -DRVM_SOURCE_DIR=... -DDIR=... -P package.cmake: makes librvm-dev in DIR, looks at it, and unpacks it to DIR/root.
+function(run)
+  execute_process(COMMAND ${ARGN} OUTPUT_VARIABLE out ERROR_VARIABLE out RESULT_VARIABLE failed)
+  if(failed)
+    list(JOIN ARGN " " command)
+    message(FATAL_ERROR "${command}:\n${out}")
+  endif()
+  set(out "${out}" PARENT_SCOPE)
+endfunction()
+
+file(REMOVE_RECURSE ${DIR})
+run(${CMAKE_COMMAND} -S ${RVM_SOURCE_DIR} -B ${DIR}/build -DCMAKE_CXX_COMPILER=${CXX}
+    -DRVM_BUILD_EXAMPLES=OFF -DRVM_BUILD_TESTS=OFF)
+run(${CMAKE_CPACK_COMMAND} -G DEB --config ${DIR}/build/CPackConfig.cmake -B ${DIR}/packages)
+file(GLOB packages ${DIR}/packages/*.deb)
+if(NOT packages MATCHES "/librvm-dev_${VERSION}(-1)?_all\\.deb$")
+  message(FATAL_ERROR "expected librvm-dev_${VERSION}_all.deb alone, found ${packages}")
+endif()
+
+run(dpkg-deb --field ${packages})
+foreach(line IN ITEMS "Package: librvm-dev" "Architecture: all" "Section: libdevel"
+    "Depends: libeigen3-dev \\(>= 3.4\\), zlib1g-dev, nlohmann-json3-dev" "Suggests: libdnnl-dev" "Maintainer: .+@.+")
+  if(NOT out MATCHES "(^|\n)${line}")
+    message(FATAL_ERROR "expected \"${line}\" in\n${out}")
+  endif()
+endforeach()
+
+run(dpkg-deb --extract ${packages} ${DIR}/root)
+file(GLOB_RECURSE files RELATIVE ${DIR}/root ${DIR}/root/*)
+foreach(file IN LISTS files)
+  if(NOT file MATCHES "^usr/(include/rvm/|share/)")
+    message(FATAL_ERROR "a package of headers holds ${file}")
+  endif()
+endforeach()
+foreach(file IN ITEMS include/rvm/rvm.hpp share/cmake/rvm/rvm-config.cmake share/pkgconfig/rvm.pc
+    share/doc/librvm-dev/copyright)
+  if(NOT EXISTS ${DIR}/root/usr/${file})
+    message(FATAL_ERROR "the package lacks ${file}")
+  endif()
+endforeach()

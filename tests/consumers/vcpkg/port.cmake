@@ -1,0 +1,37 @@
+# cmake -DRVM_SOURCE_DIR=... -DVERSION=... -DDIR=... -P port.cmake: the port's steps, with stand-ins for vcpkg's helpers.
+file(REMOVE_RECURSE ${DIR})
+set(CURRENT_PACKAGES_DIR ${DIR}/package)
+
+file(READ ${RVM_SOURCE_DIR}/cmake/vcpkg/rvm/vcpkg.json manifest)
+string(JSON name GET "${manifest}" name)
+string(JSON version GET "${manifest}" version-semver)
+if(NOT name STREQUAL "rvm" OR NOT version STREQUAL VERSION)
+  message(FATAL_ERROR "expected rvm ${VERSION}, the port is of ${name} ${version}")
+endif()
+
+function(vcpkg_cmake_configure)
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" "SOURCE_PATH" "OPTIONS")
+  execute_process(COMMAND ${CMAKE_COMMAND} -S ${arg_SOURCE_PATH} -B ${DIR}/build -DCMAKE_CXX_COMPILER=${CXX} ${arg_OPTIONS}
+    OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+endfunction()
+function(vcpkg_cmake_install)
+  execute_process(COMMAND ${CMAKE_COMMAND} --install ${DIR}/build --prefix ${CURRENT_PACKAGES_DIR}
+    OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+endfunction()
+function(vcpkg_cmake_config_fixup)
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" "CONFIG_PATH" "")
+  if(NOT EXISTS ${CURRENT_PACKAGES_DIR}/${arg_CONFIG_PATH}/rvm-config.cmake)
+    message(FATAL_ERROR "no rvm-config.cmake in ${arg_CONFIG_PATH}")
+  endif()
+endfunction()
+function(vcpkg_fixup_pkgconfig)
+  if(NOT EXISTS ${CURRENT_PACKAGES_DIR}/share/pkgconfig/rvm.pc)
+    message(FATAL_ERROR "no rvm.pc")
+  endif()
+endfunction()
+function(vcpkg_install_copyright)
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" "" "FILE_LIST")
+  file(COPY ${arg_FILE_LIST} DESTINATION ${CURRENT_PACKAGES_DIR}/share/rvm)
+endfunction()
+
+include(${RVM_SOURCE_DIR}/cmake/vcpkg/rvm/portfile.cmake)

@@ -1,0 +1,23 @@
+#pragma once
+
+#include "support/backends.hpp"
+
+#ifdef RVM_TEST_ONEDNN
+namespace test {
+using TiledBackends = AllBackends;
+}
+#else
+#include "support/emulated_tiles.hpp"
+
+namespace test {
+
+/// AllBackends, and those that a processor with AMX would have.
+#if RVM_TEST_SANITIZED
+using TiledBackends = decltype(std::tuple_cat(AllBackends(), std::tuple<EmulatedAmx<rvm::bfloat16> >()));
+#else
+using TiledBackends =
+    decltype(std::tuple_cat(AllBackends(), std::tuple<EmulatedAmx<rvm::bfloat16>, EmulatedAmx<std::int8_t> >()));
+#endif
+
+}  // namespace test
+#endif
