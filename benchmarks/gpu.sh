@@ -113,12 +113,12 @@ if [[ $built == 0 ]]; then
   part 150 bench "$build/bin/bench_cuda"
   bench=$?
   if command -v compute-sanitizer >/dev/null; then
-    small='a clip of every size*,clips of every length*,advance is step*,a batch of videos gives*'
+    small='advance is step*,clips of every length*,frames on the device*,layer norm*,the gates*,attention of any sizes*'
     for tool in memcheck racecheck synccheck initcheck; do
       left=$((525 - SECONDS))
       code=124
       if ((left > 10)); then
-        part "$((left < 40 ? left : 40))" "$tool" compute-sanitizer --tool "$tool" --error-exitcode 9 "$tests" "$small"
+        part "$((left < 60 ? left : 60))" "$tool" compute-sanitizer --tool "$tool" --error-exitcode 9 "$tests" "$small"
         code=$?
       fi
       verdict "compute-sanitizer, $tool" "$code"

@@ -14,4 +14,6 @@ set_target_properties(rvm_cuda PROPERTIES EXPORT_NAME cuda POSITION_INDEPENDENT_
 target_compile_options(rvm_cuda PRIVATE
   $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20>  # which CMake 3.25 does not know to say
   $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra,-Wno-pedantic> $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra>)
-target_link_libraries(rvm_cuda PUBLIC rvm PRIVATE CUDA::cudart_static CUDA::cublasLt)
+target_compile_features(rvm_cuda PRIVATE cxx_std_20)
+target_include_directories(rvm_cuda PRIVATE ${PROJECT_SOURCE_DIR}/include)  # not rvm's: nvcc stumbles over /usr/include
+target_link_libraries(rvm_cuda INTERFACE rvm PRIVATE CUDA::cudart_static CUDA::cublasLt)
