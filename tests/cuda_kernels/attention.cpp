@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <limits>
 
+#include <rvm/backend/cuda/kernels/attention.cuh>
+
 #include "support/catch.hpp"
 #include "support/cuda_attention.hpp"
 
@@ -21,22 +23,35 @@ TEMPLATE_TEST_CASE("attention of few queries: any number of keys", "", bfloat16,
 }
 
 TEMPLATE_TEST_CASE("attention of many queries: heads of any width", "", bfloat16, float16) {
-  const std::size_t head_dim = GENERATE(12U, 16U, 48U, 64U, 80U, 128U);
-  test::check_attention<TestType>({8, 16, head_dim, 5, 19}, head_dim != 12);
+  const std::size_t head_dim = GENERATE(12U, 32U, 48U, 64U, 80U, 128U);
+  test::check_attention<TestType>({4, 32, head_dim, 5, 19}, head_dim != 12);
 }
 
 TEMPLATE_TEST_CASE("attention of many queries: any number of queries and keys", "", bfloat16, float16) {
-  const std::size_t keys = GENERATE(1U, 16U, 17U, 64U, 65U, 129U);
-  const std::size_t queries = GENERATE(1U, 17U, 40U, 130U);
-  test::check_attention<TestType>({2, 64, 16, queries, keys}, keys != 17);
+  using Block = rvm::detail::cuda::ManyQueries<16>;
+  const std::size_t keys = GENERATE(1U, 16U, 17U, 63U, 64U, 65U, 129U, 257U);
+  const std::size_t queries = GENERATE(1U, 17U, 33U, 129U, 140U);
+  test::check_attention<TestType, Block>({2, 1, 16, queries, keys}, keys != 17);
+}
+
+TEMPLATE_TEST_CASE("attention of some queries: any number of queries and keys", "", bfloat16, float16) {
+  using Block = rvm::detail::cuda::SomeQueries<16>;
+  const std::size_t keys = GENERATE(1U, 17U, 32U, 33U, 63U, 65U, 129U);
+  const std::size_t queries = GENERATE(1U, 33U, 65U);
+  test::check_attention<TestType, Block>({2, 1, 16, queries, keys}, keys != 17);
+}
+
+TEST_CASE("attention of some queries: heads of any width") {
+  const std::size_t head_dim = GENERATE(32U, 48U, 64U, 80U, 128U);
+  test::check_attention<bfloat16>({2, 32, head_dim, 66, 19}, true);
 }
 
 TEST_CASE("attention of the sizes of frames") {
   test::check_attention<bfloat16>({1, 2, 64, 257, 257}, true);
   test::check_attention<bfloat16>({1, 1, 48, 40, 1651}, true);
   test::check_attention<float16>({1, 1, 80, 40, 1651}, true);
-  test::check_attention<bfloat16>({1, 128, 64, 3, 257}, true);
-  test::check_attention<bfloat16>({1, 128, 80, 2, 257}, true);
+  test::check_attention<bfloat16, rvm::detail::cuda::ManyQueries<64>>({1, 2, 64, 257, 257}, true);
+  test::check_attention<bfloat16, rvm::detail::cuda::ManyQueries<80>>({1, 1, 80, 40, 1651}, true);
 }
 
 TEMPLATE_TEST_CASE("attention whose scores are far apart", "", bfloat16, float16) {

@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <limits>
 
+#include <rvm/backend/cuda/kernels/attention_float.cuh>
+
 #include "support/catch.hpp"
 #include "support/cuda_attention.hpp"
 
@@ -17,10 +19,16 @@ TEST_CASE("attention in float: any number of queries and keys") {
   test::check_attention<float>({1, 2, 16, queries, keys}, GENERATE(true, false));
 }
 
-TEST_CASE("attention in float: many heads, larger blocks") {
-  const std::size_t head_dim = GENERATE(12U, 16U, 48U, 64U, 80U, 128U);
-  const std::size_t queries = GENERATE(3U, 70U);
-  test::check_attention<float>({queries == 3 ? 16U : 8U, 16, head_dim, queries, 21}, head_dim != 12);
+TEST_CASE("attention in float: larger blocks, any number of queries and keys") {
+  using Block = rvm::detail::cuda::FloatAttentionBlock<16, 64>;
+  const std::size_t keys = GENERATE(1U, 17U, 64U, 65U, 129U);
+  const std::size_t queries = GENERATE(1U, 63U, 64U, 65U);
+  test::check_attention<float, Block>({2, 1, 16, queries, keys}, keys != 17);
+}
+
+TEST_CASE("attention in float: many heads") {
+  const std::size_t head_dim = GENERATE(12U, 64U, 128U);
+  test::check_attention<float>({8, 32, head_dim, 3, 21}, head_dim != 12);
 }
 
 TEST_CASE("attention in float of the sizes of frames") {

@@ -179,9 +179,9 @@ TEMPLATE_TEST_CASE("the gates", "", float, rvm::bfloat16, rvm::float16) {
   Doubles reset;
   Doubles update;
   for (std::size_t i = 0; i < 3 * width; ++i) {
-    const double gate = test::sigmoid(a.values()[i] + b.values()[i]);
+    const double gate = test::sigmoid(a(i / width, i % width) + b(i / width, i % width));
     reset.push_back(gate * state_normed[i]);
-    update.push_back((1 - gate) * state.values()[i] + gate * x_normed[i]);
+    update.push_back((1 - gate) * state(i / width, i % width) + gate * x_normed[i]);
   }
   Strided<TestType> memory(random, 3, width, aligned);
   test::launch_in_every_order(

@@ -36,6 +36,12 @@ struct AttentionCase {
   }
 
   int launch() { return rvm::detail::cuda::attention<T>(nullptr, shape, q.in(), k.in(), v.in(), out.view); }
+  /// By a kernel that the launcher might not choose.
+  template <class Block>
+  int launch_as() {
+    return rvm::detail::cuda::launch_attention_block<Block>(
+        nullptr, shape, rvm::detail::cuda::attention_arguments(shape, q.in(), k.in(), v.in(), out.view));
+  }
 
   Doubles expected() const {
     Doubles result(out.rows() * out.cols());
@@ -78,13 +84,20 @@ struct AttentionCase {
   Strided<T> out;
 };
 
-/// Any order of threads gives the right result.
-template <class T>
+/// Any order of threads gives the right result; by the launcher's choice of a kernel, or by a given one.
+template <class T, class Block = void>
 void check_attention(const rvm::AttentionShape& shape, bool aligned) {
   CAPTURE(shape.batch, shape.heads, shape.head_dim, shape.queries, shape.keys, aligned);
   Random random(shape.head_dim + shape.keys);
   AttentionCase<T> attention(random, shape, aligned);
-  launch_in_every_order([&] { return attention.launch(); }, attention.out);
+  const auto launch = [&] {
+    if constexpr (std::same_as<Block, void>) {
+      return attention.launch();
+    } else {
+      return attention.template launch_as<Block>();
+    }
+  };
+  launch_in_every_order(launch, attention.out);
   CHECK(attention.error() <= 1);
   CHECK(attention.worst_error() <= 1);
 }

@@ -137,13 +137,15 @@ void multiply_together(const void* const* arguments, void* const* results) {
       b[row][group] = number(factors->b[i / 2], i % 2);
     }
   }
+  float products[16][8] = {};
+  for (int row = 0; row < 16; ++row) {
+    for (int k = 0; k < 16; ++k) {
+      for (int column = 0; column < 8; ++column) products[row][column] += a[row][k] * b[k][column];
+    }
+  }
   for (int lane = 0; lane < kWarpSize; ++lane) {
     for (int i = 0; i < 4; ++i) {
-      const int row = (lane >> 2) + (i < 2 ? 0 : 8);
-      const int column = lane % 4 * 2 + (i & 1);
-      float sum = 0;
-      for (int k = 0; k < 16; ++k) sum += a[row][k] * b[k][column];
-      static_cast<float*>(results[lane])[i] += sum;
+      static_cast<float*>(results[lane])[i] += products[(lane >> 2) + (i < 2 ? 0 : 8)][lane % 4 * 2 + (i & 1)];
     }
   }
 }

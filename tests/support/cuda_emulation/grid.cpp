@@ -50,7 +50,8 @@ struct Thread {
   Together together = nullptr;
   const void* argument = nullptr;
   void* result = nullptr;
-  std::vector<std::vector<Copy>> copies;  // closed groups, then the open one
+  std::vector<Copy> copies;              // under way
+  std::vector<std::size_t> copy_groups;  // where closed groups of them end
   std::exception_ptr error;
 };
 
@@ -67,7 +68,8 @@ class Block {
     std::memset(shared_.get() + shared_bytes_, kGuard, kGuardBytes);
     for (auto& thread : threads_) {
       thread->state = State::kReady;
-      thread->copies.assign(1, {});
+      thread->copies.clear();
+      thread->copy_groups.clear();
       thread->fiber.start([&body, t = thread.get()] {
         try {
           body();
@@ -245,24 +247,30 @@ void check_shared(const void* address, std::size_t bytes, const Where& where) {
 }
 
 void copy_later(void* to, const void* from, std::size_t bytes) {
-  running->current().copies.back().push_back({to, from, bytes});
+  running->current().copies.push_back({to, from, bytes});
 }
 void close_copies() {
-  running->current().copies.emplace_back();
+  Thread& thread = running->current();
+  thread.copy_groups.push_back(thread.copies.size());
 }
 void wait_for_copies(int still_running) {
-  auto& copies = running->current().copies;
-  const auto keep = static_cast<std::size_t>(still_running) + 1;
-  while (copies.size() > keep) {
-    for (const Copy& copy : copies.front()) {
-      if (copy.from == nullptr) {
-        std::memset(copy.to, 0, copy.bytes);
-      } else {
-        std::memcpy(copy.to, copy.from, copy.bytes);
-      }
+  Thread& thread = running->current();
+  const auto keep = static_cast<std::size_t>(still_running);
+  if (thread.copy_groups.size() <= keep) return;
+  const std::size_t groups = thread.copy_groups.size() - keep;
+  const std::size_t count = thread.copy_groups[groups - 1];
+  for (std::size_t i = 0; i < count; ++i) {
+    const Copy& copy = thread.copies[i];
+    if (copy.from == nullptr) {
+      std::memset(copy.to, 0, copy.bytes);
+    } else {
+      std::memcpy(copy.to, copy.from, copy.bytes);
     }
-    copies.erase(copies.begin());
   }
+  const auto first = [](auto& list, std::size_t n) { return list.begin() + static_cast<std::ptrdiff_t>(n); };
+  thread.copies.erase(thread.copies.begin(), first(thread.copies, count));
+  thread.copy_groups.erase(thread.copy_groups.begin(), first(thread.copy_groups, groups));
+  for (std::size_t& end : thread.copy_groups) end -= count;
 }
 
 }  // namespace cuda_emulation

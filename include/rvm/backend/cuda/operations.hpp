@@ -11,7 +11,7 @@
 /// CUDA's cudaStream_t is a pointer to this.
 struct CUstream_st;
 
-/// Launchers of our own kernels. Declared without CUDA's headers; defined in norms.cu, attention.cu and elements.cu.
+/// Launchers of our own kernels. Declared without CUDA's headers; defined in the .cu files beside this one.
 ///
 /// Every pointer is one of device memory. A launcher puts kernels into `queue` and returns at once: it allocates
 /// nothing, waits for nothing, may be captured into a graph, and may be called from several threads. It validates
@@ -81,7 +81,7 @@ int reset_gate(CUstream_st* queue, MatrixView<const float> a, MatrixView<const f
 int update_gate(CUstream_st* queue, MatrixView<const float> a, MatrixView<const float> b, MatrixView<const float> state,
                 MatrixView<const float> x, NormParameters norm, MatrixView<float> next);
 
-// attention.cu
+// attention.cu, attention_float.cu
 
 /// As BackendAttends: softmax(q k^T / sqrt(head_dim)) v for every group and head, online softmax in float. head_dim is
 /// at most kMaxHeadDim. Any view may be columns of a wider matrix.

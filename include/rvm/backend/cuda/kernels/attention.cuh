@@ -321,18 +321,33 @@ RVM_KERNEL void RVM_LAUNCH_BOUNDS(Block::kThreads, 1) attend(AttentionArguments<
   merge_rows<E, Block>(a, first_row, rows, first_column, sums, largest, total);
 }
 
+template <class Block, class E>
+int launch_attention_block(CUstream_st* queue, const AttentionShape& shape, const AttentionArguments<E>& arguments) {
+  const Grid grid{ceil_divide(shape.queries, Block::kRows), shape.heads, shape.batch};
+  return launch(attend<E, Block>, grid, Block::kThreads, Block::kSharedBytes, queue, arguments);
+}
+
+/// The more queries share a block, the less often keys and values are read.
+template <int kDim>
+using ManyQueries = AttentionBlock<kDim, kDim <= 80 ? 2 : 1, 4, 1, kDim <= 64 ? 64 : 32>;
+template <int kDim>
+using SomeQueries = AttentionBlock<kDim, kDim <= 80 ? 2 : 1, 2, 2, 32>;
+template <int kDim>
+using FewQueries = AttentionBlock<kDim, 1, 2, kDim <= 80 ? 4 : 2, 32>;
+
 template <class E>
 int launch_attention(CUstream_st* queue, const AttentionShape& shape, const AttentionArguments<E>& arguments) {
+  constexpr std::size_t kEnough = 128;  // blocks: about one for each multiprocessor of a large device
+  const auto enough = [&](std::size_t rows) {
+    return ceil_divide(shape.queries, rows) * shape.heads * shape.batch >= kEnough;
+  };
   return with_head_dim(shape.head_dim, [&]<int kDim>() {
-    const auto go = [&]<class Block>(Block) {
-      const Grid grid{ceil_divide(shape.queries, Block::kRows), shape.heads, shape.batch};
-      return launch(attend<E, Block>, grid, Block::kThreads, Block::kSharedBytes, queue, arguments);
-    };
-    using Many = AttentionBlock<kDim, kDim <= 80 ? 2 : 1, 4, 1, kDim <= 64 ? 64 : 32>;
-    using Few = AttentionBlock<kDim, 1, 2, 4, 32>;
-    constexpr std::size_t kFills = 128;  // blocks: about one for each multiprocessor of a large device
-    const std::size_t blocks = ceil_divide(shape.queries, Many::kRows) * shape.heads * shape.batch;
-    return blocks >= kFills ? go(Many{}) : go(Few{});
+    using Many = ManyQueries<kDim>;
+    using Some = SomeQueries<kDim>;
+    using Few = FewQueries<kDim>;
+    if (enough(Many::kRows)) return launch_attention_block<Many>(queue, shape, arguments);
+    if (enough(Some::kRows)) return launch_attention_block<Some>(queue, shape, arguments);
+    return launch_attention_block<Few>(queue, shape, arguments);
   });
 }
 

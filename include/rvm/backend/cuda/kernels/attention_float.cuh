@@ -185,16 +185,21 @@ RVM_KERNEL void RVM_LAUNCH_BOUNDS(Block::kThreads, 1) attend_float(AttentionArgu
                   a.head_dim);
 }
 
+template <class Block>
+int launch_attention_block(CUstream_st* queue, const AttentionShape& shape,
+                           const AttentionArguments<float>& arguments) {
+  const Grid grid{ceil_divide(shape.queries, Block::kRows), shape.heads, shape.batch};
+  return launch(attend_float<Block>, grid, Block::kThreads, Block::kSharedBytes, queue, arguments);
+}
+
 inline int launch_attention(CUstream_st* queue, const AttentionShape& shape,
                             const AttentionArguments<float>& arguments) {
   return with_head_dim(shape.head_dim, [&]<int kDim>() {
-    const auto go = [&]<class Block>(Block) {
-      const Grid grid{ceil_divide(shape.queries, Block::kRows), shape.heads, shape.batch};
-      return launch(attend_float<Block>, grid, Block::kThreads, Block::kSharedBytes, queue, arguments);
-    };
-    constexpr std::size_t kFills = 256;  // blocks
-    const std::size_t blocks = ceil_divide(shape.queries, 64) * shape.heads * shape.batch;
-    return blocks >= kFills ? go(FloatAttentionBlock<kDim, 64>{}) : go(FloatAttentionBlock<kDim, 32>{});
+    constexpr std::size_t kMany = 256;  // blocks: about two for each multiprocessor of a large device
+    using Large = FloatAttentionBlock<kDim, kDim <= 80 ? 64 : 32>;
+    const std::size_t blocks = ceil_divide(shape.queries, Large::kRows) * shape.heads * shape.batch;
+    return blocks >= kMany ? launch_attention_block<Large>(queue, shape, arguments)
+                           : launch_attention_block<FloatAttentionBlock<kDim, 32>>(queue, shape, arguments);
   });
 }
 
