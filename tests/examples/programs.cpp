@@ -21,3 +21,12 @@ TEST_CASE("random_weights writes a checkpoint of the published layout") {
   CHECK(rvm::unknown_keys(weights).empty());
   CHECK(test::run_program(std::string(RVM_RANDOM_WEIGHTS) + " --variant Q --output x").exit_code == 2);
 }
+
+TEST_CASE("soak finds nothing that creeps in a short run") {
+  const auto result =
+      test::run_program(std::string(RVM_SOAK) + " --frames 2100 --round 150 --untimed --precision bf16 --threads 2");
+  INFO(result.out << result.err);
+  CHECK(result.exit_code == 0);
+  CHECK_THAT(result.out, ContainsSubstring("75/75"));
+  CHECK(test::run_program(std::string(RVM_SOAK) + " --frames 10 --round 20").exit_code == 1);
+}

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -49,12 +50,12 @@ struct OneDnn : detail::CpuTypes<T> {
    public:
     explicit Device(const Options& options)
         : CpuDevice(options),
-          engine_(dnnl::engine::kind::cpu, 0),
+          engine_(detail::with_onednn([] { return dnnl::engine(dnnl::engine::kind::cpu, 0); })),
           has_element_products_(std::same_as<Element, float> || (this->isa() >= Isa::kAvx512 && has_fast_products())) {}
 
-    /// Throws std::bad_alloc.
+    /// Throws std::bad_alloc, or Error if oneDNN cannot pack the layer.
     Dense pack(DenseWeights weights) const {
-      try {
+      return detail::with_onednn([&] {
         Dense dense;
         if (std::same_as<T, std::int8_t> && !weights.sensitive) {
           dense.bytes = make<std::int8_t>(weights);
@@ -65,10 +66,7 @@ struct OneDnn : detail::CpuTypes<T> {
           dense.wide = make<float>(weights);
         }
         return dense;
-      } catch (const dnnl::error& error) {
-        if (error.status == dnnl_out_of_memory) throw std::bad_alloc();
-        throw Error(std::string("oneDNN cannot pack a dense layer: ") + error.what());
-      }
+      });
     }
     using CpuDevice::pack;
 
@@ -100,7 +98,8 @@ struct OneDnn : detail::CpuTypes<T> {
         const auto product = detail::onednn_product(engine_, {kSize, kSize, kSize, kSize, kSize, false, false}, kType,
                                                     dnnl::memory::data_type::f32, any);
         return !std::string_view(product.impl_info_str()).starts_with("ref");
-      } catch (const dnnl::error&) {
+      } catch (const dnnl::error& error) {
+        if (error.status == dnnl_out_of_memory) throw std::bad_alloc();
         return false;
       }
     }
@@ -164,8 +163,8 @@ class OneDnn<T>::Executor : public detail::CpuExecutor<typename OneDnn<T>::Eleme
     const auto& product =
         products_.prepare(w.blocks(), {x.rows, w.in(), 0, x.stride, y.stride, w.bias() != nullptr, accumulate},
                           detail::kOneDnnType<X>, detail::kOneDnnType<Y>);
-    this->team().run(w.blocks().size(), [&](std::size_t part, std::size_t) noexcept {
-      products_.run(product, part, w.blocks()[part], x.data, y.data + w.blocks()[part].first);
+    run_blocks(w.blocks().size(), [&](std::size_t part) noexcept {
+      return products_.run(product, part, w.blocks()[part], x.data, y.data + w.blocks()[part].first);
     });
   }
 
@@ -196,9 +195,10 @@ class OneDnn<T>::Executor : public detail::CpuExecutor<typename OneDnn<T>::Eleme
     }();
     const auto& product = products_.prepare(w.blocks(), {x.rows, w.in(), 0, x.stride, sums.stride, false, false},
                                             detail::kOneDnnType<X>, kSumType);
-    this->team().run(w.blocks().size(), [&](std::size_t part, std::size_t) noexcept {
+    run_blocks(w.blocks().size(), [&](std::size_t part) noexcept {
       const detail::OneDnnBlock& block = w.blocks()[part];
-      products_.run(product, part, block, x.data, sums.data + block.first);
+      const dnnl_status_t status = products_.run(product, part, block, x.data, sums.data + block.first);
+      if (status != dnnl_success) return status;
       const float* const bias = w.bias() == nullptr ? nullptr : w.bias() + block.first;
       for (std::size_t i = 0; i < x.rows; ++i) {
         float* const row = sums.row(i) + block.first;
@@ -207,7 +207,19 @@ class OneDnn<T>::Executor : public detail::CpuExecutor<typename OneDnn<T>::Eleme
         }
         finish(row, bias, block.cols, y.row(i) + block.first);
       }
+      return status;
     });
+  }
+
+  // run(block) for every block. Throws if one gives another status than success.
+  template <class Run>
+  void run_blocks(std::size_t count, const Run& run) const {
+    std::atomic<dnnl_status_t> failure = dnnl_success;
+    this->team().run(count, [&](std::size_t block, std::size_t) noexcept {
+      const dnnl_status_t status = run(block);
+      if (status != dnnl_success) failure = status;
+    });
+    if (failure != dnnl_success) detail::throw_onednn_failure(failure, "a product failed");
   }
 
   // Tokens as bytes, each with its scale.

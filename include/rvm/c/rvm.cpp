@@ -67,6 +67,8 @@ rvm_status guarded(const Body& body) noexcept {
     return fail(RVM_ERROR_FRAME, error.what());
   } catch (const rvm::StateError& error) {
     return fail(RVM_ERROR_STATE, error.what());
+  } catch (const rvm::NonFiniteError& error) {
+    return fail(RVM_ERROR_NON_FINITE, error.what());
   } catch (const std::bad_alloc&) {
     return fail(RVM_ERROR_MEMORY, "out of memory");
   } catch (const std::length_error&) {

@@ -31,13 +31,14 @@ extern "C" {
 /** What became of a call. */
 typedef enum rvm_status {
   RVM_OK = 0,
-  RVM_ERROR_ARGUMENT = 1, /**< an argument that the function cannot take: a null pointer, a size, an unknown name */
-  RVM_ERROR_IO = 2,       /**< a file that cannot be opened or read */
-  RVM_ERROR_WEIGHTS = 3,  /**< a weight file that is damaged or does not describe a model */
-  RVM_ERROR_FRAME = 4,    /**< a frame of another size than the stream's, or not a frame at all */
-  RVM_ERROR_STATE = 5,    /**< saved bytes that are damaged, or of another model or frame size */
-  RVM_ERROR_MEMORY = 6,   /**< not enough memory */
-  RVM_ERROR_OTHER = 7     /**< anything else; rvm_last_error() says what */
+  RVM_ERROR_ARGUMENT = 1,  /**< an argument that the function cannot take: a null pointer, a size, an unknown name */
+  RVM_ERROR_IO = 2,        /**< a file that cannot be opened or read */
+  RVM_ERROR_WEIGHTS = 3,   /**< a weight file that is damaged or does not describe a model */
+  RVM_ERROR_FRAME = 4,     /**< a frame of another size than the stream's, or not a frame at all */
+  RVM_ERROR_STATE = 5,     /**< saved bytes that are damaged, or of another model or frame size */
+  RVM_ERROR_MEMORY = 6,    /**< not enough memory */
+  RVM_ERROR_OTHER = 7,     /**< anything else; rvm_last_error() says what */
+  RVM_ERROR_NON_FINITE = 8 /**< a frame that would leave a NaN or an infinity in the state, which stays as it was */
 } rvm_status;
 
 /** Weights, ready to compute. */

@@ -23,7 +23,8 @@
 namespace rvm {
 
 /// Writes a file under a temporary name beside the final one and renames it when it is complete: whoever opens the
-/// final name sees the old file or the whole new one, never a part. Used by one thread at a time. Movable.
+/// final name sees the old file or the whole new one, never a part, even if this process is killed in between (which
+/// leaves NAME.NUMBER.tmp beside it) or the disk is full. Used by one thread at a time. Movable.
 class AtomicFile {
  public:
   /// Throws IoError if the directory cannot be written or the name is a directory's.

@@ -10,12 +10,16 @@
 #include <type_traits>
 #include <vector>
 
+#include <rvm/core/detail/float_environment.hpp>
+
 namespace rvm {
 
 /// A few threads that share out the independent parts of one operation. The calling thread is one of them.
 ///
 /// run() may be called from any thread. While one caller has the team, another caller does its parts alone, so that
 /// several streams never put more threads to work than there are. Idle threads spin for some microseconds, then sleep.
+/// All threads, the caller's too for as long as run() lasts, compute with floats alike, whatever the caller has set:
+/// round to nearest, no traps, denormal numbers count as zero.
 class ThreadTeam {
  public:
   /// `threads` in all, the caller's included; 0 takes one per processor. Throws std::system_error if a thread cannot
@@ -43,6 +47,7 @@ class ThreadTeam {
   template <class Task>
   void run(std::size_t parts, const Task& task) noexcept {
     static_assert(std::is_nothrow_invocable_v<const Task&, std::size_t, std::size_t>, "mark the task noexcept");
+    const detail::FloatEnvironment environment;
     std::unique_lock lock(busy_, std::defer_lock);
     if (parts <= 1 || workers_.empty() || parts > kPartsMask || !lock.try_lock()) {
       for (std::size_t part = 0; part < parts; ++part) task(part, 0);
@@ -107,6 +112,7 @@ class ThreadTeam {
   }
 
   void work(std::size_t thread) noexcept {
+    const detail::FloatEnvironment environment;
     for (;;) {
       const std::uint32_t seen = jobs_.load(std::memory_order_seq_cst);
       bool idle = true;

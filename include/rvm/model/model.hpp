@@ -20,7 +20,8 @@ class Model {
   using Options = typename B::Options;
 
   /// Reads, checks and packs the arrays of encoder and core; the decoder's stay untouched, and `weights` is not needed
-  /// afterwards. Throws WeightsError (which names file, key, expected and found) or std::bad_alloc.
+  /// afterwards. Throws WeightsError (which names file, key, expected and found), std::bad_alloc, or std::system_error
+  /// if a thread cannot be started.
   explicit Model(const Weights& weights, const Options& options = {}) {
     WeightReader reader(weights);
     const Config config = read_config(reader);

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -48,6 +49,22 @@ class OneThread {
 
   int before_ = 1;
 };
+
+/// Throws what a failure of oneDNN means to the caller: std::bad_alloc where memory ran out, or else Error.
+[[noreturn]] inline void throw_onednn_failure(dnnl_status_t status, const std::string& what) {
+  if (status == dnnl_out_of_memory) throw std::bad_alloc();
+  throw Error("oneDNN: " + what + " (status " + std::to_string(static_cast<int>(status)) + ")");
+}
+
+/// What body() returns. Throws as above for a dnnl::error of its.
+template <class Body>
+decltype(auto) with_onednn(const Body& body) {
+  try {
+    return body();
+  } catch (const dnnl::error& error) {
+    throw_onednn_failure(error.status, error.what());
+  }
+}
 
 /// "oneDNN 2.6.3".
 inline std::string onednn_version() {

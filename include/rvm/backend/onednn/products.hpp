@@ -35,9 +35,10 @@ class OneDnnProducts {
     std::vector<Place> places;
   };
 
-  explicit OneDnnProducts(const dnnl::engine& engine) : engine_(engine), stream_(engine) {}
+  explicit OneDnnProducts(const dnnl::engine& engine) : engine_(engine) {}
 
-  /// The product with the blocks' weights; the columns of `shape` do not count. Throws dnnl::error, std::bad_alloc.
+  /// The product with the blocks' weights; the columns of `shape` do not count. The weights must outlive this object.
+  /// Throws std::bad_alloc or Error.
   const Product& prepare(const std::vector<OneDnnBlock>& blocks, ProductShape shape, dnnl::memory::data_type x_type,
                          dnnl::memory::data_type y_type) {
     shape.cols = 0;
@@ -45,22 +46,26 @@ class OneDnnProducts {
       if (known.weights == &blocks && known.y_type == y_type && known.shape == shape) return known;
     }
     const OneThread one_thread;
-    Product product{&blocks, shape, y_type, {}, {}};
-    for (const OneDnnBlock& block : blocks) {
-      shape.cols = block.cols;
-      const auto description = onednn_product(engine_, shape, x_type, y_type, block.kernel.get_desc());
-      product.primitives.emplace_back(description);
-      product.places.push_back({dnnl::memory(description.src_desc(), engine_, nullptr),
-                                dnnl::memory(description.dst_desc(), engine_, nullptr),
-                                dnnl::memory(description.scratchpad_desc(), engine_)});
-    }
-    products_.push_back(std::move(product));
-    return products_.back();
+    return with_onednn([&]() -> const Product& {
+      Product product{&blocks, shape, y_type, {}, {}};
+      for (const OneDnnBlock& block : blocks) {
+        shape.cols = block.cols;
+        const auto description = onednn_product(engine_, shape, x_type, y_type, block.kernel.get_desc());
+        product.primitives.emplace_back(description);
+        product.places.push_back({dnnl::memory(description.src_desc(), engine_, nullptr),
+                                  dnnl::memory(description.dst_desc(), engine_, nullptr),
+                                  dnnl::memory(description.scratchpad_desc(), engine_)});
+      }
+      while (streams_.size() < blocks.size()) streams_.emplace_back(engine_);
+      products_.push_back(std::move(product));
+      return products_.back();
+    });
   }
 
   /// Computes one block on the calling thread: x is the whole source, y the block's first column. Different blocks may
-  /// run at the same time.
-  void run(const Product& product, std::size_t index, const OneDnnBlock& block, const void* x, void* y) const noexcept {
+  /// run at the same time. Returns what oneDNN says; y is then undefined if that is not success.
+  dnnl_status_t run(const Product& product, std::size_t index, const OneDnnBlock& block, const void* x,
+                    void* y) const noexcept {
     const OneThread one_thread;
     const Product::Place& place = product.places[index];
     set_data(place.x, x);
@@ -71,13 +76,16 @@ class OneDnnProducts {
                                          {DNNL_ARG_DST, place.y.get()},
                                          {DNNL_ARG_SCRATCHPAD, place.scratchpad.get()},
                                          {DNNL_ARG_BIAS, biased ? block.bias.get() : nullptr}};
-    static_cast<void>(
-        dnnl_primitive_execute(product.primitives[index].get(), stream_.get(), biased ? 5 : 4, arguments));
+    try {  // it makes a table of the arguments, and lets std::bad_alloc through
+      return dnnl_primitive_execute(product.primitives[index].get(), streams_[index].get(), biased ? 5 : 4, arguments);
+    } catch (...) {
+      return dnnl_out_of_memory;
+    }
   }
 
  private:
   dnnl::engine engine_;
-  dnnl::stream stream_;
+  std::vector<dnnl::stream> streams_;  // one for every block that may run at the same time
   std::deque<Product> products_;
 };
 
