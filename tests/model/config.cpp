@@ -35,6 +35,9 @@ TEST_CASE("the sizes of a model are read from its arrays") {
   CHECK_FALSE(config.decoder);
   config.decoder = rvm::read_decoder_config(reader);
   CHECK(config == kSmall);
+
+  const rvm::Config deep{4, {12, 1, 4, 4}, {11, 1, 4, 4}, {}};  // block numbers of two digits
+  CHECK(rvm::read_config(rvm::WeightReader(rvm::random_weights(deep))) == deep);
 }
 
 TEST_CASE("the published variants have their published sizes") {

@@ -221,6 +221,8 @@ TEMPLATE_LIST_TEST_CASE("a frame that does not fit is refused, and the stream st
   CHECK_THROWS_WITH(stream.step(turned),
                     ContainsSubstring("48x32") && ContainsSubstring("32x48") && ContainsSubstring("rvm::resize"));
   CHECK(unchanged());
+  CHECK_THROWS_AS(stream.step(rvm::FrameView(video.data(), kHeight, kWidth + 16)), rvm::FrameError);
+  CHECK_THROWS_AS(stream.step(rvm::FrameView(video.data(), kHeight + 16, kWidth)), rvm::FrameError);
   CHECK_THROWS_AS(stream.step(rvm::FrameView()), rvm::FrameError);
   CHECK_THROWS_AS(stream.step(frames), rvm::FrameError);
   CHECK(unchanged());

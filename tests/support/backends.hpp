@@ -24,7 +24,8 @@
 namespace test {
 
 /// The backends that typed tests run on: TEMPLATE_LIST_TEST_CASE("...", "", test::Backends); AllBackends has those too
-/// that multiply bytes. The rooms `onednn` and `cuda` compile the same tests once more, for oneDNN and GPUs.
+/// that multiply bytes. The rooms `onednn` and `cuda` compile the same tests once more, for oneDNN and GPUs; with
+/// RVM_TEST_BACKENDS a build names its own (mutation/run.py: the reference alone, for the compiler's sake).
 #ifdef RVM_TEST_ONEDNN
 using Backends = std::tuple<rvm::OneDnn<float>, rvm::OneDnn<rvm::bfloat16>>;
 using AllBackends = std::tuple<rvm::OneDnn<float>, rvm::OneDnn<rvm::bfloat16>, rvm::OneDnn<std::int8_t>>;
@@ -34,6 +35,9 @@ using AllBackends = Backends;
 #elif defined(RVM_TEST_CUDA)
 using Backends = std::tuple<rvm::Cuda<float>, rvm::Cuda<rvm::bfloat16>>;
 using AllBackends = std::tuple<rvm::Cuda<float>, rvm::Cuda<rvm::bfloat16>, rvm::Cuda<rvm::float16>>;
+#elif defined(RVM_TEST_BACKENDS)
+using Backends = std::tuple<RVM_TEST_BACKENDS>;
+using AllBackends = Backends;
 #elif RVM_TEST_SANITIZED  // one each, for the compiler's sake
 using Backends = std::tuple<rvm::EigenCpu<float>, rvm::Cpu<rvm::bfloat16>>;
 using AllBackends = std::tuple<rvm::EigenCpu<float>, rvm::Cpu<rvm::bfloat16>, rvm::Cpu<std::int8_t>>;

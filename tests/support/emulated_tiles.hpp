@@ -159,28 +159,12 @@ class EmulatedTiles {
   static float number(std::uint32_t bits) { return flushed(std::bit_cast<float>(bits)); }
 };
 
-}  // namespace test
-
-// The library's kernels for tiles, on emulated ones: with plain vectors, and with those that they have beside AMX.
-#include <rvm/core/detail/simd_begin.hpp>
-namespace rvm::detail::emulated_portable {
-using namespace portable;
-#include <rvm/backend/cpu/detail/tiles.inl.hpp>
-}  // namespace rvm::detail::emulated_portable
-#if defined(__x86_64__)
-RVM_TARGET_BEGIN(RVM_AVX512 ",avx512vnni,avx512bf16")
-namespace rvm::detail::emulated_avx512 {
-using namespace avx512_bf16;
-#include <rvm/backend/cpu/detail/tiles.inl.hpp>
-}  // namespace rvm::detail::emulated_avx512
-RVM_TARGET_END
-#endif
-#include <rvm/core/detail/simd_end.hpp>
-
-namespace test {
-
 /// What computes: an instruction set of this processor, or what it would be with AMX, on emulated tiles.
 enum class Tiles { kReal, kEmulated, kEmulatedPlainly };
+
+/// The library's kernels on emulated tiles.
+rvm::detail::CpuLevel<rvm::bfloat16> emulated_kernels(rvm::Isa isa, Tiles tiles);
+
 struct Level {
   rvm::Isa isa;
   Tiles tiles = Tiles::kReal;
@@ -195,18 +179,7 @@ struct Level {
   template <class Element>
   rvm::detail::CpuLevel<Element> kernels() const {
     if constexpr (std::same_as<Element, rvm::bfloat16>) {
-#if defined(__x86_64__)
-      if (tiles == Tiles::kEmulated) {
-        namespace d = rvm::detail::emulated_avx512;
-        return {isa, &d::kTileKernels<EmulatedTiles>, &d::kTileProducts<EmulatedTiles, rvm::bfloat16>,
-                &d::kTileProducts<EmulatedTiles, std::int8_t>};
-      }
-#endif
-      if (tiles != Tiles::kReal) {
-        namespace d = rvm::detail::emulated_portable;
-        return {isa, &d::kTileKernels<EmulatedTiles>, &d::kTileProducts<EmulatedTiles, rvm::bfloat16>,
-                &d::kTileProducts<EmulatedTiles, std::int8_t>};
-      }
+      if (tiles != Tiles::kReal) return emulated_kernels(isa, tiles);
     }
     return rvm::detail::cpu_level<Element>(isa);
   }

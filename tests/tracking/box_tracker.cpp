@@ -66,6 +66,22 @@ TEST_CASE("a box is lost while its object is away, and found again") {
   CHECK(difference(tracker.step(scene.features(5, 6))[0], square_at(5, 6)) < 0.01F);
 }
 
+TEST_CASE("a box is lost where its label is nowhere a quarter as strong as at first") {
+  // The next frame's tokens are like all of the first's: each has the mean label of the first seven of them.
+  rvm::Tensor<float> first({3, 4, 2});
+  rvm::Tensor<float> next({3, 4, 2});
+  for (std::size_t i = 0; i < 12; ++i) {
+    first.data()[2 * i + (i < 2 ? 0 : 1)] = 1.0F;
+    next.data()[2 * i] = next.data()[2 * i + 1] = 1.0F;
+  }
+  const std::vector<Box> boxes{{0, 0, 16, 16}, {0, 0, 32, 16}};  // a seventh, and two
+  rvm::BoxTracker tracker(first, boxes, 48, 64);
+  tracker.step(next);
+  CHECK(std::abs(tracker.propagation().labels()(2, 3, 0) - 1.0F / 7) < 1e-6F);
+  CHECK_FALSE(tracker.boxes()[0].visible());
+  CHECK(tracker.boxes()[1].visible());
+}
+
 TEST_CASE("boxes that overlap, and lie anywhere, come out where they were") {
   test::Random random(3);
   const auto features = random.numbers({12, 18, 40});  // no token is like another: labels stay

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "support/catch.hpp"
@@ -157,6 +158,57 @@ TEST_CASE("no cluster stays empty") {
     }
   }
   CHECK(smallest > 0);
+}
+
+TEST_CASE("a cluster that loses all its rows takes the farthest one from its own centre") {
+  // The means of what lies around the other two seeds come so near to both rows of the seed 3 that it loses them. Then
+  // 8.2 is farther from its centre than any other row.
+  std::vector<float> numbers{1.0F, 3.0F, 8.2F, 5.4F};
+  numbers.insert(numbers.end(), 20, 1.9F);
+  numbers.insert(numbers.end(), 20, 5.7F);
+  const rvm::KMeans clusters({numbers.data(), numbers.size(), 1}, std::vector<std::size_t>{0, 1, 2});
+  CHECK(clusters.iterations() > 1);
+  std::vector<std::uint32_t> expected{0, 0, 1, 2};
+  expected.insert(expected.end(), 20, 0);
+  expected.insert(expected.end(), 20, 2);
+  CHECK(std::equal(expected.begin(), expected.end(), clusters.labels().begin()));
+  CHECK(clusters.centres()(0, 0) == Approx((1.0 + 3.0 + 20 * 1.9) / 22));
+  CHECK(clusters.centres()(1, 0) == Approx(8.2));
+  CHECK(clusters.centres()(2, 0) == Approx((5.4 + 20 * 5.7) / 21));
+}
+
+TEST_CASE("given seeds are the first centres; what are none is refused") {
+  const rvm::Tensor<float> x = test::Random(3).numbers({50, 4});
+  const std::vector<std::size_t> seeds = rvm::kmeans_plus_plus(rows(x), 6, 9);
+  const rvm::KMeans given(rows(x), seeds);
+  const rvm::KMeans drawn(rows(x), 6, 9);
+  CHECK(std::equal(given.centres().begin(), given.centres().end(), drawn.centres().begin()));
+  CHECK(given.inertia() == drawn.inertia());
+
+  const auto refused = [&](const rvm::Tensor<float>& data, const std::vector<std::size_t>& bad) {
+    try {
+      rvm::KMeans(rows(data), bad);
+    } catch (const rvm::ArgumentError& error) {
+      return std::string(error.what());
+    }
+    return std::string("taken");
+  };
+  CHECK_THAT(refused(x, {}), ContainsSubstring("0 clusters"));
+  CHECK_THAT(refused(x, {3, 50}), ContainsSubstring("seed 50 is none of 50 rows"));
+  rvm::Tensor<float> changed = x;
+  std::copy(x[7].begin(), x[7].end(), changed[20].begin());
+  CHECK_THAT(refused(changed, {7, 3, 20}), ContainsSubstring("seeds 7 and 20 are equal rows"));
+  changed(30, 2) = std::numeric_limits<float>::quiet_NaN();
+  CHECK_THAT(refused(changed, {7, 3}), ContainsSubstring("finite"));
+}
+
+TEST_CASE("of centres that are equally near, the first counts") {
+  const std::vector<float> numbers{0.0F, 2.0F};
+  const rvm::KMeans clusters({numbers.data(), 2, 1}, std::vector<std::size_t>{1, 0});
+  const float between = 1.0F;
+  std::vector<std::uint32_t> label{7};
+  clusters.assign({&between, 1, 1}, label);
+  CHECK(label[0] == 0);
 }
 
 TEST_CASE("as many clusters as different rows are those rows; more are refused") {

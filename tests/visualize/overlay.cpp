@@ -56,6 +56,10 @@ TEST_CASE("a mask is laid over with its opacity, its edge drawn in full") {
   CHECK(at(image, 4, 5) == Colour{0, 128, 0});
   CHECK(at(image, 7, 2) == Colour{107, 75, 75});  // the picture's end is not an edge
 
+  rvm::Image third = grey(8, 10);
+  rvm::draw_mask(third, mask, 0.34F);
+  CHECK(at(third, 4, 2) == Colour{110, 66, 66});  // 109.52 and 66
+
   rvm::Image unchanged = grey(8, 10);
   rvm::draw_mask(unchanged, rvm::LabelImage({8, 10}), 1);
   CHECK(same(unchanged, grey(8, 10)));

@@ -1,6 +1,7 @@
 #include <rvm/visualize/pca_colours.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 
 #include "support/catch.hpp"
@@ -24,6 +25,20 @@ TEST_CASE("colours are in [0, 1], spread out, and the same for the same feature"
   }
   const rvm::Image second = colours(moved);
   for (std::size_t c = 0; c < 3; ++c) CHECK(second.floats()(9, 3, c) == first.floats()(0, 3, c));
+}
+
+TEST_CASE("of a hundred features one at either end does not narrow the colours of the others") {
+  rvm::Tensor<float> features({10, 20, 3});
+  for (std::size_t i = 0; i < 200; ++i) features.data()[3 * i] = static_cast<float>(i);
+  features.data()[0] = -1000;
+  features.data()[3 * 199] = 1000;
+  const rvm::Image image = rvm::PcaColours(features)(features);
+  const auto red = [&](std::size_t i) { return image.floats().data()[3 * i]; };
+  CHECK(red(0) == 0.0F);
+  CHECK(red(2) == 0.0F);
+  CHECK(std::abs(red(100) - 98.0F / 195) < 1e-4F);
+  CHECK(red(197) == 1.0F);
+  CHECK(red(199) == 1.0F);
 }
 
 TEST_CASE("features that do not vary are grey, and those of too few numbers refused") {

@@ -107,6 +107,7 @@ TEST_CASE("arrays that this library cannot hold are refused by what they are") {
   REQUIRE_THROWS_WITH(fixture("object.npy"), "file: key: expected a numeric dtype, found Python objects");
   REQUIRE_THROWS_WITH(fixture("structured.npy"), ContainsSubstring("structured"));
   REQUIRE_THROWS_WITH(fixture("big_endian.npy"), "file: key: expected little-endian elements, found dtype '>f4'");
+  REQUIRE_THROWS_WITH(parse(dict("'>f2'", "(1,)")), ContainsSubstring("found dtype '>f2'"));
   REQUIRE_THROWS_WITH(parse(dict("'<c8'", "(1,)")), ContainsSubstring("found dtype '<c8'"));
   REQUIRE_THROWS_WITH(parse(dict("''", "(1,)")), ContainsSubstring("numeric dtype"));
   REQUIRE_THROWS_WITH(parse(dict("'<f4'", "(-1,)")), ContainsSubstring("non-negative"));

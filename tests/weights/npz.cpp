@@ -69,6 +69,15 @@ rvm::detail::ZipMember stored(const std::string& name, std::span<const std::byte
           .offset = 0};
 }
 
+/// The bytes deflated, as one stored block: final, length, its complement, the bytes.
+Bytes one_block(const Bytes& bytes) {
+  Bytes out{std::byte{1}};
+  rvm::detail::append_le(out, static_cast<std::uint16_t>(bytes.size()));
+  rvm::detail::append_le(out, static_cast<std::uint16_t>(~bytes.size()));
+  append_bytes(out, bytes);
+  return out;
+}
+
 rvm::Weights load(const test::TempDir& dir, std::span<const std::byte> bytes) {
   test::write_file(dir / "file.npz", bytes);
   return rvm::load_npz(dir / "file.npz");
@@ -233,11 +242,7 @@ TEST_CASE("members that cannot be read are refused by what they are") {
 TEST_CASE("a deflated member unpacks to exactly its declared size") {
   const test::TempDir dir;
   const Bytes good = npy_of(1, 2);
-  // One stored block of deflate: final, length, its complement, the bytes.
-  Bytes packed{std::byte{1}};
-  rvm::detail::append_le(packed, static_cast<std::uint16_t>(good.size()));
-  rvm::detail::append_le(packed, static_cast<std::uint16_t>(~good.size()));
-  append_bytes(packed, good);
+  const Bytes packed = one_block(good);
   rvm::detail::ZipMember member = stored("a.npy", good);
   member.method = 8;
   member.compressed_size = packed.size();
@@ -250,6 +255,29 @@ TEST_CASE("a deflated member unpacks to exactly its declared size") {
   member.size = good.size();
   ++member.crc32;
   REQUIRE_THROWS_WITH(load(dir, Archive().add(member, packed).finish()).at("a"), ContainsSubstring("CRC-32"));
+}
+
+TEST_CASE("sizes that fit 32 bits may be in a ZIP64 field") {
+  const test::TempDir dir;
+  const Bytes good = npy_of(1, 2);
+  const Bytes packed = one_block(good);
+  rvm::detail::ZipMember member = stored("a.npy", good);
+  member.method = 8;
+  member.compressed_size = packed.size();
+  Bytes entry;
+  rvm::detail::append_zip_entry(entry, member);
+  std::fill_n(entry.begin() + 20, 8, std::byte{0xff});  // both sizes
+  entry[30] = std::byte{20};                            // of the extra field
+  rvm::detail::append_le(entry, rvm::detail::kZip64Extra);
+  rvm::detail::append_le(entry, std::uint16_t{16});
+  rvm::detail::append_le(entry, member.size);
+  rvm::detail::append_le(entry, member.compressed_size);
+  Bytes bytes = rvm::detail::zip_local_header(member);
+  append_bytes(bytes, packed);
+  const std::size_t offset = bytes.size();
+  append_bytes(bytes, entry);
+  append_bytes(bytes, rvm::detail::zip_end(1, entry.size(), offset));
+  CHECK(load(dir, bytes).at("a").as<float>()(1) == 2.0F);
 }
 
 TEST_CASE("a directory that lies is refused") {
@@ -274,6 +302,11 @@ TEST_CASE("an archive may end in a comment") {
   CHECK(load(dir, bytes).at("a").as<float>()(0) == 1.0F);
   bytes.pop_back();
   REQUIRE_THROWS_AS(load(dir, bytes), rvm::WeightsError);
+
+  bytes = Archive().add(stored("a.npy", good), good).finish();
+  bytes[bytes.size() - 2] = bytes[bytes.size() - 1] = std::byte{0xff};
+  bytes.resize(bytes.size() + 0xffff);  // the longest comment
+  CHECK(load(dir, bytes).at("a").as<float>()(0) == 1.0F);
 }
 
 TEST_CASE("members behind 4 GiB are reached") {

@@ -84,5 +84,7 @@ TEST_CASE("the distance of two texts is the number of edits") {
   CHECK(rvm::detail::edit_distance("abc", "") == 3);
   CHECK(rvm::detail::edit_distance("", "abc") == 3);
   CHECK(rvm::detail::edit_distance("kitten", "sitting") == 3);
+  CHECK(rvm::detail::edit_distance("saturday", "sunday") == 3);
+  CHECK(rvm::detail::edit_distance("sunday", "saturday") == 3);
   CHECK(rvm::detail::closest_key(std::string(1000, 'a'), {std::string(1000, 'a')}).empty());
 }

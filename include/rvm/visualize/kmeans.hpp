@@ -87,9 +87,18 @@ class KMeans {
   /// Sorts the rows of `x`, [n, D], into `count` clusters, none of them empty. The same data and seed give the same
   /// clusters. Throws ArgumentError as kmeans_plus_plus.
   KMeans(MatrixView<const float> x, std::size_t count, std::uint64_t seed = 0)
-      : centres_({count, x.cols}), around_mean_({count, x.cols}), mean_({x.cols}), labels_(x.rows) {
-    const std::vector<std::size_t> seeds = kmeans_plus_plus(x, count, seed);
-    biases_.resize(count);
+      : KMeans(x, kmeans_plus_plus(x, count, seed)) {}
+
+  /// The same from given seeds: the rows of `x` that are the first centres. Throws ArgumentError if there are none, one
+  /// is no row of x, two are equal rows, or not all is finite.
+  KMeans(MatrixView<const float> x, std::span<const std::size_t> seeds)
+      : centres_({seeds.size(), x.cols}),
+        around_mean_({seeds.size(), x.cols}),
+        mean_({x.cols}),
+        biases_(seeds.size()),
+        labels_(x.rows) {
+    check(x, seeds);
+    const std::size_t count = seeds.size();
     Tensor<double> sums({count, x.cols});
     for (std::size_t i = 0; i < x.rows; ++i) add(x.row(i), 1.0 / static_cast<double>(x.rows), sums[0]);
     std::transform(sums[0].begin(), sums[0].end(), mean_.begin(), [](double v) { return static_cast<float>(v); });
@@ -157,6 +166,25 @@ class KMeans {
   }
 
  private:
+  static void check(MatrixView<const float> x, std::span<const std::size_t> seeds) {
+    if (seeds.empty()) throw ArgumentError("there is nothing to sort into 0 clusters");
+    for (std::size_t i = 0; i < seeds.size(); ++i) {
+      if (seeds[i] >= x.rows) {
+        throw ArgumentError("seed " + std::to_string(seeds[i]) + " is none of " + std::to_string(x.rows) + " rows");
+      }
+      for (std::size_t j = 0; j < i; ++j) {
+        if (!std::equal(x.row(seeds[i]), x.row(seeds[i]) + x.cols, x.row(seeds[j]))) continue;
+        throw ArgumentError("seeds " + std::to_string(seeds[j]) + " and " + std::to_string(seeds[i]) +
+                            " are equal rows");
+      }
+    }
+    for (std::size_t i = 0; i < x.rows; ++i) {
+      if (!std::isfinite(detail::squared_distance(x.row(i), x.row(seeds[0]), x.cols))) {
+        throw ArgumentError("k-means needs finite numbers");
+      }
+    }
+  }
+
   static void add(const float* row, double weight, TensorView<double> sum) {
     for (std::size_t d = 0; d < sum.size(); ++d) sum.data()[d] += weight * static_cast<double>(row[d]);
   }

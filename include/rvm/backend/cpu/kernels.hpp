@@ -81,6 +81,21 @@ const CpuKernels<Element>& cpu_kernels(Isa isa) noexcept;
 template <class Weight>
 const ProductKernels<Weight>& cpu_products(Isa isa) noexcept;
 
+/// Everything that computes on one instruction set.
+template <class Element>
+struct CpuLevel {
+  Isa isa = Isa::kPortable;
+  const CpuKernels<Element>* kernels = nullptr;
+  const ProductKernels<Element>* products = nullptr;
+  const ProductKernels<std::int8_t>* byte_products = nullptr;
+};
+
+/// The kernels and products for an instruction set that this processor has.
+template <class Element>
+CpuLevel<Element> cpu_level(Isa isa) noexcept {
+  return {isa, &cpu_kernels<Element>(isa), &cpu_products<Element>(isa), &cpu_products<std::int8_t>(isa)};
+}
+
 }  // namespace rvm::detail
 
 // A program of many translation units may compile the kernels once: RVM_EXTERN_KERNELS in all but one, which
@@ -176,21 +191,6 @@ const ProductKernels<Weight>& cpu_products(Isa isa) noexcept {
   static_cast<void>(isa);
 #endif
   return portable::kProducts<Weight>;
-}
-
-/// Everything that computes on one instruction set.
-template <class Element>
-struct CpuLevel {
-  Isa isa = Isa::kPortable;
-  const CpuKernels<Element>* kernels = nullptr;
-  const ProductKernels<Element>* products = nullptr;
-  const ProductKernels<std::int8_t>* byte_products = nullptr;
-};
-
-/// The kernels and products for an instruction set that this processor has.
-template <class Element>
-CpuLevel<Element> cpu_level(Isa isa) noexcept {
-  return {isa, &cpu_kernels<Element>(isa), &cpu_products<Element>(isa), &cpu_products<std::int8_t>(isa)};
 }
 
 }  // namespace rvm::detail
