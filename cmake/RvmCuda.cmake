@@ -11,6 +11,9 @@ add_library(rvm_cuda STATIC
   ${rvm_cuda_dir}/library/plain_product.cu ${rvm_cuda_dir}/library/products.cpp ${rvm_cuda_dir}/library/runtime.cpp)
 add_library(rvm::cuda ALIAS rvm_cuda)
 set_target_properties(rvm_cuda PROPERTIES EXPORT_NAME cuda POSITION_INDEPENDENT_CODE ON)
+if(NOT PROJECT_IS_TOP_LEVEL)  # for who links it
+  set_target_properties(rvm_cuda PROPERTIES EXCLUDE_FROM_ALL ON)
+endif()
 target_compile_options(rvm_cuda PRIVATE
   $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20>  # which CMake 3.25 does not know to say
   $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra,-Wno-pedantic> $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra>)
