@@ -77,55 +77,51 @@ def random_weights(variant, seed=0):
 
 
 def torch_step(weights, height, width, exact=False):
-    """A function of a frame of bytes and the state, both on the GPU."""
+    """A module of a frame of bytes and the state, both on the GPU: straight-line code, as a compiler likes it."""
     import torch
     from torch.nn import functional as F
     graph = Graph(weights, height, width)
     kind = torch.float32 if exact else torch.bfloat16
-
-    class Module(torch.nn.Module):
-        def forward(self, frame, state):
-            module, count = self, [0]
-
-            def parameter(array, dtype):
-                name = f"p{count[0]}"
-                count[0] += 1
-                if not hasattr(module, name):
-                    values = torch.from_numpy(np.ascontiguousarray(array)).to("cuda", dtype)
-                    module.register_buffer(name, values)
-                return getattr(module, name)
-
-            class Ops:
-                constant = staticmethod(lambda a: parameter(a, torch.float32))
-                reshape = staticmethod(lambda x, shape: x.reshape(shape))
-                transpose = staticmethod(lambda x, order: x.permute(order))
-                add = staticmethod(lambda x, y: x + y)
-                subtract = staticmethod(lambda x, y: x - y)
-                multiply = staticmethod(lambda x, y: x * y)
-                concat = staticmethod(lambda x, y: torch.cat([x, y], 1))
-                sigmoid = staticmethod(lambda x: torch.sigmoid(x.float()))
-                gelu = staticmethod(lambda x: F.gelu(x, approximate="tanh"))
-
-                @staticmethod
-                def linear(x, kernel, bias):
-                    w = parameter(kernel.T, kind)
-                    return F.linear(x.to(kind), w, None if bias is None else parameter(bias, kind))
-
-                @staticmethod
-                def layer_norm(x, scale, bias, epsilon):
-                    return F.layer_norm(x.float(), x.shape[-1:], parameter(scale, torch.float32),
-                                        parameter(bias, torch.float32), epsilon)
-
-                attention = staticmethod(lambda q, k, v, head_dim: F.scaled_dot_product_attention(q, k, v))
-
-            return graph.step(Ops, frame.float() / 255, state).float()
-
     torch.backends.cuda.matmul.allow_tf32 = False
-    module = Module().eval()
-    with torch.no_grad():  # makes the buffers
-        module(torch.zeros(1, height, width, 3, dtype=torch.uint8, device="cuda"),
-               torch.zeros(1, graph.tokens, graph.d, device="cuda"))
-    return module, graph
+
+    class Ops:
+        def __init__(self):
+            self.code, self.root, self.count = torch.fx.Graph(), torch.nn.Module(), 0
+
+        def call(self, function, *arguments, **options): return self.code.call_function(function, arguments, options)
+        def to(self, x, dtype): return self.code.call_method("to", (x, dtype))
+
+        def parameter(self, array, dtype):
+            name = f"p{self.count}"
+            self.count += 1
+            self.root.register_buffer(name, torch.from_numpy(np.ascontiguousarray(array)).to("cuda", dtype))
+            return self.code.get_attr(name)
+
+        def constant(self, array): return self.parameter(array, torch.float32)
+        def reshape(self, x, shape): return self.call(torch.reshape, x, shape)
+        def transpose(self, x, order): return self.call(torch.permute, x, order)
+        def add(self, x, y): return self.call(torch.add, x, y)
+        def subtract(self, x, y): return self.call(torch.sub, x, y)
+        def multiply(self, x, y): return self.call(torch.mul, x, y)
+        def concat(self, x, y): return self.call(torch.cat, [x, y], 1)
+        def sigmoid(self, x): return self.call(torch.sigmoid, self.to(x, torch.float32))
+        def gelu(self, x): return self.call(F.gelu, x, approximate="tanh")
+
+        def linear(self, x, kernel, bias):
+            return self.call(F.linear, self.to(x, kind), self.parameter(kernel.T, kind),
+                             None if bias is None else self.parameter(bias, kind))
+
+        def layer_norm(self, x, scale, bias, epsilon):
+            return self.call(F.layer_norm, self.to(x, torch.float32), [graph.d], self.constant(scale),
+                             self.constant(bias), epsilon)
+
+        def attention(self, q, k, v, head_dim): return self.call(F.scaled_dot_product_attention, q, k, v)
+
+    ops = Ops()
+    frame, state = ops.code.placeholder("frame"), ops.code.placeholder("state")
+    pixels = ops.call(torch.div, ops.to(frame, torch.float32), 255.0)
+    ops.code.output(ops.to(graph.step(ops, pixels, state), torch.float32))
+    return torch.fx.GraphModule(ops.root, ops.code).eval(), graph
 
 
 def time_torch(call, graph, mark=lambda: None, steps=20, rounds=7):
