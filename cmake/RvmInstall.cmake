@@ -4,7 +4,8 @@ include(CMakePackageConfigHelpers)
 
 set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME dev)
 set(rvm_package_dir ${CMAKE_INSTALL_DATADIR}/cmake/rvm)
-install(DIRECTORY include/rvm DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} PATTERN "*.cpp" EXCLUDE)
+install(DIRECTORY include/rvm DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} PATTERN "*.cpp" EXCLUDE
+        PATTERN "*.cu" EXCLUDE REGEX "backend/cuda/(kernels|library)$" EXCLUDE)
 install(FILES LICENSE CHANGELOG.md SECURITY.md DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/rvm)
 install(TARGETS rvm EXPORT rvm)
 install(EXPORT rvm FILE rvm-targets.cmake NAMESPACE rvm:: DESTINATION ${rvm_package_dir})
@@ -18,6 +19,12 @@ if(RVM_C_API)
   install(TARGETS rvm_c EXPORT rvm-c LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT c OPTIONAL
           NAMELINK_COMPONENT c)
   install(EXPORT rvm-c FILE rvm-c-targets.cmake NAMESPACE rvm:: DESTINATION ${rvm_package_dir} COMPONENT c)
+endif()
+if(RVM_HAS_CUDA)
+  # Left out where it has not been built.
+  set(rvm_cuda_file ${CMAKE_INSTALL_LIBDIR}/${CMAKE_STATIC_LIBRARY_PREFIX}rvm_cuda${CMAKE_STATIC_LIBRARY_SUFFIX})
+  install(TARGETS rvm_cuda EXPORT rvm-cuda ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT cuda OPTIONAL)
+  install(EXPORT rvm-cuda FILE rvm-cuda-targets.cmake NAMESPACE rvm:: DESTINATION ${rvm_package_dir} COMPONENT cuda)
 endif()
 configure_package_config_file(cmake/rvm-config.cmake.in rvm-config.cmake INSTALL_DESTINATION ${rvm_package_dir})
 write_basic_package_version_file(rvm-config-version.cmake COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)

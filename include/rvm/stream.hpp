@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -18,6 +20,38 @@
 #include <rvm/saved_state.hpp>
 
 namespace rvm {
+
+namespace detail {
+
+// Where a backend's executor copies to when the host wants to read: memory of the host, pinned if the backend has such.
+template <class B>
+struct ResultMemory {
+  using type = Tensor<float>;
+  static type make(const typename B::Device&, std::size_t n) { return type({n}); }
+};
+template <class B>
+requires requires {
+  typename B::template Pinned<float>;
+}
+struct ResultMemory<B> {
+  using type = typename B::template Pinned<float>;
+  static type make(const typename B::Device& device, std::size_t n) { return type(device, n); }
+};
+
+// Whether an executor computes later than it is told to, can write down what it is told and do it again, and can do two
+// things at once: see CudaExecutor.
+template <class B>
+inline constexpr bool kReplays = requires(typename B::Executor& run, std::span<const FrameView> frames,
+                                          void (*body)()) {
+  run.replay(std::size_t{}, frames, body);
+  run.beside(body, body);
+};
+
+}  // namespace detail
+
+/// Frames that a backend reads where they are: those of Cuda lie on the device.
+template <class Frame, class B>
+concept DeviceFrameOf = std::same_as<Frame, typename B::DeviceFrame>;
 
 /// What a stream does when a step gives a state with a NaN or an infinity in it: of a float frame that holds one, or of
 /// numbers too large for the weights. Such a state would never become finite again by itself.
@@ -47,20 +81,25 @@ class Stream {
   /// A stream in the zero state. Throws FrameError if the sides are not multiples of 16, ArgumentError if batch or
   /// chunk is 0, or std::bad_alloc.
   explicit Stream(Model<B> model, const StreamOptions& options = {})
+      : Stream(model, options, typename B::Executor(model.device())) {}
+  /// The same with an executor of the caller's making: one that computes in a queue of the caller's.
+  Stream(Model<B> model, const StreamOptions& options, typename B::Executor executor)
       : model_(std::move(model)),
         options_(checked(options)),
-        executor_(model_.device()),
+        executor_(std::move(executor)),
         table_(model_.patch_embedding().table(model_.device(), grid_height(), grid_width())),
         encoding_(model_, encoder_widths(), rows()),
         core_(model_.device(), rows(), token_width(), model_.core().keys_values_width()),
         states_{Floats(model_.device(), values()), Floats(model_.device(), values()),
                 Floats(model_.device(), values())},
-        staging_({B::kHostMemory ? 0 : values()}),
+        staging_(detail::ResultMemory<B>::make(model_.device(), B::kHostMemory ? 0 : values())),
         frames_(options.batch, 0),
         next_frames_(options.batch, 0) {}
 
   Stream(const Stream& other) : Stream(other.model_, other.options_) {
+    if constexpr (detail::kReplays<B>) other.executor_.finish();
     executor_.copy(other.states_[other.current_].data(), states_[current_].data(), values());
+    if constexpr (detail::kReplays<B>) executor_.finish();
     frames_ = other.frames_;
   }
   Stream(Stream&&) noexcept = default;
@@ -78,19 +117,28 @@ class Stream {
   /// Takes the next frame of each of the batch's videos. Throws FrameError if their number is not the batch's or one is
   /// not of the stream's size, or NonFiniteError as above.
   Features step(std::span<const FrameView> frames) {
-    check(frames);
-    if (frames.size() != options_.batch) {
-      throw FrameError("a step takes one frame of each of the " + std::to_string(options_.batch) + " videos, found " +
-                       std::to_string(frames.size()) + " frames");
-    }
-    const MatrixView<float> encoded = encode(frames);
+    check_step(frames);
     const std::size_t next = spare();
     next_frames_ = frames_;
-    advance(encoded, current_, next);
+    take(frames, next);
     settle(next, frames);
     const Features result = features_of(next);
     commit(next);
     return result;
+  }
+
+  /// As step, but does not wait for it nor look at the state, which may be left not finite: features() and
+  /// device_features() give the result. Frames of the host may be changed when this returns. Throws FrameError.
+  void advance(std::span<const FrameView> frames) { advance_over(frames); }
+  void advance(const FrameView& frame) { advance_over(std::span(&frame, 1)); }
+  /// The same for frames in the backend's own memory.
+  template <DeviceFrameOf<B> Frame>
+  void advance(std::span<const Frame> frames) {
+    advance_over(frames);
+  }
+  template <DeviceFrameOf<B> Frame>
+  void advance(const Frame& frame) {
+    advance_over(std::span(&frame, 1));
   }
 
   /// Takes a whole clip, [T, B] frames in the order of time, and writes the features of every one to `out`, [T, B, N,
@@ -108,18 +156,24 @@ class Stream {
       throw ArgumentError("the features of this clip are " + std::to_string(steps * values()) +
                           " numbers, found room for " + std::to_string(out.size()));
     }
+    if constexpr (detail::kReplays<B>) {
+      if (steps == 0 || run_overlapped(clip, out)) return;
+    }
     const std::size_t chunk = std::min(steps, options_.chunk);
-    if (encoding_.rows < chunk * rows()) encoding_ = Encoding(model_, encoder_widths(), chunk * rows());
+    if (encoding_.rows < chunk * rows()) {
+      encoding_ = Encoding(model_, encoder_widths(), chunk * rows());
+      if constexpr (detail::kReplays<B>) executor_.forget();
+    }
 
     std::size_t from = current_;
     next_frames_ = frames_;
     for (std::size_t t = 0; t < steps;) {
       const std::size_t count = std::min(chunk, steps - t);
-      const MatrixView<float> encoded = encode(clip.subspan(t * batch, count * batch));
+      const MatrixView<float> encoded = encode(clip.subspan(t * batch, count * batch), encoding_);
       for (std::size_t i = 0; i < count; ++i, ++t) {
         // The state before the clip stays as it is until the end; the other two take turns.
         const std::size_t to = from == (current_ + 1) % 3 ? (current_ + 2) % 3 : (current_ + 1) % 3;
-        advance(encoded.row_block(i * rows(), rows()), from, to);
+        recur(encoded.row_block(i * rows(), rows()), state(from), state(to));
         settle(to, clip.subspan(t * batch, batch));
         executor_.read(states_[to].data(), out.subspan(t * values(), values()));
         from = to;
@@ -140,7 +194,15 @@ class Stream {
   /// The features of the frame before, zero at first.
   Features features() { return features_of(current_); }
 
-  /// Forgets everything: the zero state for all videos.
+  /// The features of the frame before where they are, [B, N, D]: addresses of the backend's memory, valid until the
+  /// next call that changes the stream. They are there when executor() has done what it was asked for.
+  TensorView<const float> device_features() const {
+    return {states_[current_].data(), {options_.batch, token_count(), token_width()}};
+  }
+  /// Who computes: for backends that have it, queue() and finish().
+  const typename B::Executor& executor() const noexcept { return executor_; }
+
+  /// Forgets everything: the zero state for all videos. Throws nothing, unless a device has been lost.
   void reset() noexcept(B::kHostMemory) {
     executor_.zero(states_[spare()].data(), values());
     std::fill(next_frames_.begin(), next_frames_.end(), 0);
@@ -211,6 +273,21 @@ class Stream {
     Workspace<B> workspace;
   };
 
+  // What a clip needs where chunks overlap.
+  struct Overlap {
+    Overlap(const Model<B>& model, const WorkspaceWidths& widths, std::size_t rows, std::size_t steps_)
+        : steps(steps_),
+          encodings{Encoding(model, widths, rows * steps), Encoding(model, widths, rows * steps)},
+          features{Floats(model.device(), rows * model.config().width * steps),
+                   Floats(model.device(), rows * model.config().width * steps)},
+          carry(model.device(), rows * model.config().width) {}
+
+    std::size_t steps;                  // of a chunk
+    std::array<Encoding, 2> encodings;  // in turn
+    std::array<Floats, 2> features;     // in turn, [steps, B, N, D]
+    Floats carry;                       // the state between chunks
+  };
+
   static const StreamOptions& checked(const StreamOptions& options) {
     const auto bad = [](std::size_t side) { return side == 0 || side % kPatchSize != 0; };
     if (bad(options.height) || bad(options.width)) {
@@ -227,13 +304,23 @@ class Stream {
     return std::to_string(height) + "x" + std::to_string(width) + " (height x width)";
   }
 
-  void check(std::span<const FrameView> frames) const {
-    for (const FrameView& frame : frames) {
+  template <class Frame>
+  void check(std::span<const Frame> frames) const {
+    for (const Frame& frame : frames) {
       if (frame.empty()) throw FrameError("a frame is empty");
       if (frame.height() != options_.height || frame.width() != options_.width) {
         throw FrameError("this stream takes frames of " + size_text(options_.height, options_.width) + ", found " +
                          size_text(frame.height(), frame.width()) + ": resize the frame (rvm::resize)");
       }
+    }
+  }
+
+  template <class Frame>
+  void check_step(std::span<const Frame> frames) const {
+    check(frames);
+    if (frames.size() != options_.batch) {
+      throw FrameError("a step takes one frame of each of the " + std::to_string(options_.batch) + " videos, found " +
+                       std::to_string(frames.size()) + " frames");
     }
   }
 
@@ -245,18 +332,112 @@ class Stream {
   }
 
   // The encoder over any number of frames: [frames * N, D], in the encoding's memory.
-  MatrixView<float> encode(std::span<const FrameView> frames) {
+  template <class Frame>
+  MatrixView<float> encode(std::span<const Frame> frames, Encoding& encoding) {
     const std::size_t n = frames.size() * token_count();
-    const MatrixView<Element> patches(encoding_.patches.data(), n, kPatchValues);
-    const MatrixView<float> tokens(encoding_.tokens.data(), n, token_width());
+    const MatrixView<Element> patches(encoding.patches.data(), n, kPatchValues);
+    const MatrixView<float> tokens(encoding.tokens.data(), n, token_width());
     executor_.patches(frames, patches);
     model_.patch_embedding()(executor_, patches, table_, tokens);
-    model_.encoder()(executor_, encoding_.workspace, tokens, frames.size());
+    model_.encoder()(executor_, encoding.workspace, tokens, frames.size());
     return tokens;
   }
 
-  void advance(MatrixView<float> encoded, std::size_t from, std::size_t to) {
-    model_.core()(executor_, encoding_.workspace, core_, encoded, state(from), state(to), options_.batch);
+  void recur(MatrixView<float> encoded, MatrixView<const float> from, MatrixView<float> to) {
+    model_.core()(executor_, encoding_.workspace, core_, encoded, from, to, options_.batch);
+  }
+
+  // A step from the current state to another one.
+  template <class Frame>
+  void take(std::span<const Frame> frames, std::size_t next) {
+    if constexpr (detail::kReplays<B>) {
+      // What the core makes of the state alone needs no frame.
+      executor_.replay(key(kStep, current_, 0, 0), frames, [&] {
+        executor_.beside([&] { model_.core().read_state(executor_, core_, state(current_)); },
+                         [&] { encode(frames, encoding_); });
+        model_.core().read_frame(executor_, encoding_.workspace, core_, tokens(encoding_, 0), state(current_),
+                                 state(next), options_.batch);
+      });
+    } else {
+      recur(encode(frames, encoding_), state(current_), state(next));
+    }
+  }
+
+  template <class Frame>
+  void advance_over(std::span<const Frame> frames) {
+    check_step(frames);
+    const std::size_t next = spare();
+    next_frames_ = frames_;
+    take(frames, next);
+    for (std::uint64_t& count : next_frames_) ++count;
+    commit(next);
+  }
+
+  // A clip in chunks, the next one being encoded while the core scans the one before and the host reads the one before
+  // that. False, and the stream is as it was, if a state would not stay finite and that matters.
+  bool run_overlapped(std::span<const FrameView> clip, std::span<float> out) requires detail::kReplays<B> {
+    const std::size_t batch = options_.batch;
+    const std::size_t steps = clip.size() / batch;
+    const std::size_t chunk = std::min(steps, options_.chunk);
+    if (!overlap_ || overlap_->steps < chunk) {
+      executor_.forget();
+      overlap_.reset();
+      overlap_.emplace(model_, encoder_widths(), rows(), chunk);
+    }
+    Overlap& own = *overlap_;
+    const std::size_t chunks = (steps + chunk - 1) / chunk;
+    const auto size = [&](std::size_t k) { return k < chunks ? std::min(chunk, steps - k * chunk) : 0; };
+    const auto frames = [&](std::size_t k) {
+      return k < chunks ? clip.subspan(k * chunk * batch, size(k) * batch) : std::span<const FrameView>();
+    };
+    const auto read = [&](std::size_t k) {
+      executor_.read_after(k % 2, own.features[k % 2].data(), out.subspan(k * chunk * values(), size(k) * values()));
+    };
+    executor_.copy(states_[current_].data(), own.carry.data(), values());
+    executor_.replay(key(kEncode, 0, size(0), 0), frames(0), [&] { encode(frames(0), own.encodings[0]); });
+    for (std::size_t k = 0; k < chunks; ++k) {
+      const std::size_t side = k % 2;
+      const auto scan = [&] { scan_chunk(own, side, size(k)); };
+      executor_.replay(key(kScan, side, size(k), size(k + 1)), frames(k + 1), [&] {
+        if (size(k + 1) == 0) return scan();
+        executor_.beside([&] { encode(frames(k + 1), own.encodings[1 - side]); }, scan);
+      });
+      executor_.mark(side);
+      if (k > 0) read(k - 1);
+    }
+    read(chunks - 1);
+    if (!executor_.watched() && options_.non_finite != NonFinite::kAllow) return false;
+    const std::size_t next = spare();
+    executor_.copy(own.carry.data(), states_[next].data(), values());
+    next_frames_ = frames_;
+    for (std::uint64_t& count : next_frames_) count += steps;
+    commit(next);
+    return true;
+  }
+
+  // The core over an encoded chunk, from `carry` and back to it.
+  void scan_chunk(Overlap& own, std::size_t side, std::size_t steps) requires detail::kReplays<B> {
+    const auto features = [&](std::size_t i) {
+      return MatrixView<float>(own.features[side].data() + i * values(), rows(), token_width());
+    };
+    MatrixView<const float> from(own.carry.data(), rows(), token_width());
+    for (std::size_t i = 0; i < steps; ++i) {
+      recur(tokens(own.encodings[side], i), from, features(i));
+      from = features(i);
+    }
+    executor_.copy(from.data, own.carry.data(), values());
+    executor_.watch(own.features[side].data(), steps * values());
+  }
+
+  // What is replayed, among all that a stream replays.
+  enum Replay : std::size_t { kStep, kEncode, kScan };
+  static std::size_t key(Replay what, std::size_t place, std::size_t size, std::size_t next_size) {
+    return what + 3 * (place + 3 * (size + (std::size_t{1} << 24) * next_size));
+  }
+
+  // The tokens of step i of an encoding.
+  MatrixView<float> tokens(Encoding& encoding, std::size_t i) {
+    return {encoding.tokens.data() + i * values(), rows(), token_width()};
   }
 
   MatrixView<float> state(std::size_t i) { return {states_[i].data(), rows(), token_width()}; }
@@ -317,7 +498,8 @@ class Stream {
   CoreWorkspace<B> core_;
   std::array<Floats, 3> states_;  // each [B, N, D]
   std::size_t current_ = 0;
-  Tensor<float> staging_;                   // where features() puts what the host cannot read in place
+  typename detail::ResultMemory<B>::type staging_;  // where features() puts what the host cannot read in place
+  std::optional<Overlap> overlap_;
   std::vector<std::uint64_t> frames_;       // [B]
   std::vector<std::uint64_t> next_frames_;  // [B], of the step that is being taken
 };

@@ -180,7 +180,7 @@ TEMPLATE_LIST_TEST_CASE("a decoder is a value: it keeps its model and serves sev
   const Bench<TestType> bench;
   std::optional<rvm::Decoder<TestType>> decoder;
   {
-    const rvm::Model<TestType> model(bench.weights, {.threads = 2});
+    const rvm::Model<TestType> model(bench.weights, test::threads<TestType>(2));
     decoder.emplace(model, bench.weights);
   }
   const auto fill = [&](std::size_t i) {

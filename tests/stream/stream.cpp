@@ -273,7 +273,7 @@ TEMPLATE_LIST_TEST_CASE("features depend on the number of threads by rounding at
   const rvm::Weights weights = rvm::random_weights({24, {2, 3, 8, 40}, {2, 2, 12, 36}, {}});
   const auto video = random_video(3);
   const auto run = [&](std::size_t threads) {
-    rvm::Stream stream(rvm::Model<TestType>(weights, {.threads = threads}), kSize);
+    rvm::Stream stream(rvm::Model<TestType>(weights, test::threads<TestType>(threads)), kSize);
     const rvm::Tensor<float> out = stream.run(test::frames_of(video));
     return Values(out.begin(), out.end());
   };

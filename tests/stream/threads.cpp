@@ -18,7 +18,8 @@
 TEMPLATE_LIST_TEST_CASE("streams of one model on several threads give what they give alone", "", test::Backends) {
   const std::size_t team = GENERATE(1U, 3U);
   constexpr std::size_t kStreams = 4;
-  const rvm::Model<TestType> model(rvm::random_weights({24, {2, 3, 8, 40}, {2, 2, 12, 36}, {}}), {.threads = team});
+  const rvm::Model<TestType> model(rvm::random_weights({24, {2, 3, 8, 40}, {2, 2, 12, 36}, {}}),
+                                   test::threads<TestType>(team));
   const auto video = test::Random(1).bytes({kStreams * 6, 32, 32, 3});
   const auto frames = test::frames_of(video);
   const auto run = [&](std::size_t i) {

@@ -2,7 +2,7 @@
 
 #include "support/backends.hpp"
 
-#ifdef RVM_TEST_ONEDNN
+#if defined(RVM_TEST_ONEDNN) || defined(RVM_TEST_CUDA)
 namespace test {
 using TiledBackends = AllBackends;
 }

@@ -25,6 +25,10 @@
 ///   B::Buffer<T>     owning memory of the backend; Buffer<T>(device, n), zero at birth; data(), size().
 ///   B::Executor      built from a Device, one per stream: the operations. Used by one thread at a time.
 ///
+/// A backend on a device of its own may offer more, which a Stream then uses: Pinned<T>, host memory for results;
+/// DeviceFrame, frames that lie on the device; and an executor that works later than it is told to (replay, beside and
+/// watch in backend/cuda/executor.hpp).
+///
 /// Every operation works on matrices with one row per token. Sources and destinations do not overlap unless the
 /// operation says so. Operations report bad input by exceptions before they write anything, and allocate nothing once
 /// they have seen a shape.

@@ -41,7 +41,11 @@ class PatchEmbedding {
   /// patches: [frames * (1 + h * w), 768] as the backend's patches() lays them out; x: the tokens, [same rows, width].
   void operator()(typename B::Executor& run, MatrixView<const typename B::Element> patches, const Table& table,
                   MatrixView<float> x) const {
-    for (std::size_t i = 0; i < x.rows * width_; i += table.size()) run.copy(table.data(), x.data + i, table.size());
+    if constexpr (requires { run.repeat(MatrixView<const float>(), x); }) {
+      run.repeat(MatrixView<const float>(table.data(), table.size() / width_, width_), x);
+    } else {
+      for (std::size_t i = 0; i < x.rows * width_; i += table.size()) run.copy(table.data(), x.data + i, table.size());
+    }
     kernel_.add(run, patches, x);
   }
   /// The same for chosen patches alone: row i of x and of `patches` is at row rows[i] of the table, 0 being the class

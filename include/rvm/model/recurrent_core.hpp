@@ -55,16 +55,27 @@ class RecurrentCore {
   /// do not overlap.
   void operator()(Executor& run, Workspace<B>& workspace, CoreWorkspace<B>& own, MatrixView<float> e,
                   MatrixView<const float> state, MatrixView<float> next, std::size_t batch) const {
+    read_state(run, own, state);
+    read_frame(run, workspace, own, e, state, next, batch);
+  }
+
+  /// The first half of it, which needs no frame: the state's part of both gates.
+  void read_state(Executor& run, CoreWorkspace<B>& own, MatrixView<const float> state) const {
+    state_gates_(run, as_operand<B>(run, state, own.operand), gates(own.state_gates, state));
+  }
+
+  /// The second half of it, after read_state of the same state.
+  void read_frame(Executor& run, Workspace<B>& workspace, CoreWorkspace<B>& own, MatrixView<float> e,
+                  MatrixView<const float> state, MatrixView<float> next, std::size_t batch) const {
     const std::size_t width = e.cols;
-    const MatrixView<float> input_gates(own.input_gates.data(), e.rows, 2 * width);
-    const MatrixView<float> state_gates(own.state_gates.data(), e.rows, 2 * width);
+    const MatrixView<float> input_gates = gates(own.input_gates, e);
+    const MatrixView<float> state_gates = gates(own.state_gates, e);
     const MatrixView<Element> memory(own.memory.data(), e.rows, width);
     const MatrixView<Element> keys_values(own.keys_values.data(), e.rows, keys_values_width());
 
     input_gates_(run, as_operand<B>(run, e, own.operand), input_gates);
-    state_gates_(run, as_operand<B>(run, state, own.operand), state_gates);
-    const auto update = [&](MatrixView<const float> gates) { return gates.col_block(0, width); };
-    const auto reset = [&](MatrixView<const float> gates) { return gates.col_block(width, width); };
+    const auto update = [&](MatrixView<const float> both) { return both.col_block(0, width); };
+    const auto reset = [&](MatrixView<const float> both) { return both.col_block(width, width); };
 
     run.reset_gate(reset(input_gates), reset(state_gates), state, state_norm_.parameters(), memory);
     transformer_.project(run, memory, keys_values);
@@ -73,6 +84,11 @@ class RecurrentCore {
   }
 
  private:
+  // Update and reset gate side by side.
+  static MatrixView<float> gates(typename B::template Buffer<float>& room, MatrixView<const float> x) {
+    return {room.data(), x.rows, 2 * x.cols};
+  }
+
   Linear<B> input_gates_;
   Linear<B> state_gates_;
   LayerNorm<B> state_norm_;

@@ -1,0 +1,1 @@
+#include <rvm/backend/cuda/attention.cu>
