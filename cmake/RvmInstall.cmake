@@ -9,10 +9,6 @@ install(DIRECTORY include/rvm DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} PATTERN "*
 install(FILES LICENSE CHANGELOG.md SECURITY.md DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/rvm)
 install(TARGETS rvm EXPORT rvm)
 install(EXPORT rvm FILE rvm-targets.cmake NAMESPACE rvm:: DESTINATION ${rvm_package_dir})
-if(RVM_HAS_CUDA)
-  install(TARGETS rvm_cuda EXPORT rvm-cuda ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT cuda)
-  install(EXPORT rvm-cuda FILE rvm-cuda-targets.cmake NAMESPACE rvm:: DESTINATION ${rvm_package_dir} COMPONENT cuda)
-endif()
 if(RVM_C_API)
   # Left out where it has not been built: the headers do not need it.
   set(rvm_c_file ${CMAKE_INSTALL_LIBDIR}/${CMAKE_SHARED_LIBRARY_PREFIX}rvm_c${CMAKE_SHARED_LIBRARY_SUFFIX})
@@ -21,7 +17,7 @@ if(RVM_C_API)
   install(EXPORT rvm-c FILE rvm-c-targets.cmake NAMESPACE rvm:: DESTINATION ${rvm_package_dir} COMPONENT c)
 endif()
 if(RVM_HAS_CUDA)
-  # Left out where it has not been built.
+  # Left out where it has not been built, too.
   set(rvm_cuda_file ${CMAKE_INSTALL_LIBDIR}/${CMAKE_STATIC_LIBRARY_PREFIX}rvm_cuda${CMAKE_STATIC_LIBRARY_SUFFIX})
   install(TARGETS rvm_cuda EXPORT rvm-cuda ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT cuda OPTIONAL)
   install(EXPORT rvm-cuda FILE rvm-cuda-targets.cmake NAMESPACE rvm:: DESTINATION ${rvm_package_dir} COMPONENT cuda)
