@@ -47,15 +47,22 @@ void profile(const Options& options) {
       "|\n|---|---|---|---|---|\n",
       options.variant.c_str(), options.precision.c_str(), to_string(options.size).c_str(), 1e3 * whole);
   double products = 0;
+  double attention = 0;
   for (const auto& [name, stage] : rvm::bench::stages()) {
     const double seconds = stage.seconds / frames;
     if (name.starts_with("dense")) products += seconds;
+    if (name.starts_with("attention")) attention += seconds;
     std::printf(
         "| %s | %zu | %.2f | %s | %.1f %% |\n", name.c_str(), stage.calls / options.frames, 1e3 * seconds,
         stage.operations == 0 ? "" : std::to_string(std::lround(1e-9 * stage.operations / stage.seconds)).c_str(),
         100 * seconds / whole);
   }
-  std::printf("| all dense products | | %.2f | | %.1f %% |\n", 1e3 * products, 100 * products / whole);
+  const auto total = [&](const char* what, double seconds) {
+    std::printf("| %s | | %.2f | | %.1f %% |\n", what, 1e3 * seconds, 100 * seconds / whole);
+  };
+  total("all dense products", products);
+  total("all attention", attention);
+  total("all else", whole - products - attention);
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ if(RVM_C_API)
   install(EXPORT rvm-c FILE rvm-c-targets.cmake NAMESPACE rvm:: DESTINATION ${rvm_package_dir} COMPONENT c)
 endif()
 if(RVM_HAS_CUDA)
-  # Left out where it has not been built.
+  # Left out where it has not been built, too.
   set(rvm_cuda_file ${CMAKE_INSTALL_LIBDIR}/${CMAKE_STATIC_LIBRARY_PREFIX}rvm_cuda${CMAKE_STATIC_LIBRARY_SUFFIX})
   install(TARGETS rvm_cuda EXPORT rvm-cuda ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT cuda OPTIONAL)
   install(EXPORT rvm-cuda FILE rvm-cuda-targets.cmake NAMESPACE rvm:: DESTINATION ${rvm_package_dir} COMPONENT cuda)

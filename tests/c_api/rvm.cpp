@@ -211,7 +211,8 @@ TEST_CASE("C: what is wrong is said, and nothing is changed") {
   REQUIRE(rvm_stream_features(stream.get(), &features) == RVM_OK);
   CHECK(test::difference(all(features), before) == 0);
   CHECK_THAT(std::string(rvm_status_text(RVM_ERROR_STATE)), ContainsSubstring("saved state"));
-  CHECK_THAT(std::string(rvm_status_text(static_cast<rvm_status>(7))), ContainsSubstring("another"));
+  CHECK_THAT(std::string(rvm_status_text(RVM_ERROR_OTHER)), ContainsSubstring("another"));
+  CHECK_THAT(std::string(rvm_status_text(RVM_ERROR_NON_FINITE)), ContainsSubstring("not finite"));
 }
 
 TEST_CASE("C: null pointers are refused, and freed") {

@@ -3,10 +3,12 @@
 #include "support/emulated_tiles.hpp"
 
 #include <rvm/core/detail/simd_begin.hpp>
+RVM_PORTABLE_BEGIN
 namespace rvm::detail::emulated_portable {
 using namespace portable;
 #include <rvm/backend/cpu/detail/tiles.inl.hpp>
 }  // namespace rvm::detail::emulated_portable
+RVM_PORTABLE_END
 #if defined(__x86_64__)
 RVM_TARGET_BEGIN(RVM_AVX512 ",avx512vnni,avx512bf16")
 namespace rvm::detail::emulated_avx512 {

@@ -159,12 +159,12 @@ class EmulatedTiles {
   static float number(std::uint32_t bits) { return flushed(std::bit_cast<float>(bits)); }
 };
 
-/// What computes: an instruction set of this processor, or what it would be with AMX, on emulated tiles.
 enum class Tiles { kReal, kEmulated, kEmulatedPlainly };
 
 /// The library's kernels on emulated tiles.
 rvm::detail::CpuLevel<rvm::bfloat16> emulated_kernels(rvm::Isa isa, Tiles tiles);
 
+/// What computes: an instruction set of this processor, or what it would be with AMX, on emulated tiles.
 struct Level {
   rvm::Isa isa;
   Tiles tiles = Tiles::kReal;

@@ -19,7 +19,8 @@
 namespace rvm {
 
 /// The portable reference: float on the host, several threads, nothing needed but Eigen. Its results do not depend on
-/// the number of threads. Speed follows the host's compile flags (-march=native), as everything of Eigen does.
+/// the number of threads. Speed follows the host's compile flags (-march=native), as everything of Eigen does, so that
+/// all translation units of a program that use it must be compiled with the same ones.
 template <class T = float>
 struct EigenCpu {
   static_assert(std::same_as<T, float>, "the Eigen backend computes in float");

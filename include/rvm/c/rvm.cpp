@@ -168,7 +168,7 @@ rvm::FrameView frame_of(const rvm_frame& frame) {
 }
 
 rvm_features features_of(const rvm::Features& features) noexcept {
-  const rvm::Shape& all = features.values().shape();
+  const rvm::Shape all = features.values().shape();
   const rvm::Shape grid = features.tokens().shape();
   return {sizeof(rvm_features), features.values().data(), all[0], all[1], all[2], grid[0], grid[1]};
 }
@@ -261,6 +261,7 @@ const char* rvm_status_text(rvm_status status) {
     case RVM_ERROR_STATE: return "a saved state cannot be used";
     case RVM_ERROR_MEMORY: return "out of memory";
     case RVM_ERROR_OTHER: return "another error";
+    case RVM_ERROR_NON_FINITE: return "a frame would make the state not finite";
   }
   return "an unknown status";
 }

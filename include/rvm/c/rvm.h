@@ -3,8 +3,8 @@
  * The library for C, and for whatever calls C: link with rvm::c (CMake) or rvm-c (pkg-config). Needs no C++.
  *
  * Functions that can fail return an rvm_status; rvm_last_error() then says in a line what was expected and what was
- * found. A call that fails leaves the stream or tracker as it was, and its results untouched but for handles, which
- * become null. A null pointer where something is needed is RVM_ERROR_ARGUMENT; freeing null does nothing.
+ * found. A call that fails leaves the stream or tracker as it was; handles that it would have made become null. A null
+ * pointer where something is needed is RVM_ERROR_ARGUMENT; freeing null does nothing.
  *
  * A model may be used from several threads at once; a stream or a tracker by one thread at a time. A stream keeps what
  * it needs of its model, so they may be freed in any order.
@@ -145,7 +145,7 @@ RVM_C_API void rvm_stream_free(rvm_stream* stream);
 /** Takes the next frame of each video of the batch: `count` is their number. `features` may be null. */
 RVM_C_API rvm_status rvm_stream_step(rvm_stream* stream, const rvm_frame* frames, size_t count, rvm_features* features);
 /** Takes a whole clip, [T, batch] frames in the order of time, and writes the features of each to `values`: [T, batch,
- * tokens, width], in all `value_count` numbers. Faster than step by step. */
+ * tokens, width], in all `value_count` numbers. Faster than step by step. After an error they hold anything. */
 RVM_C_API rvm_status rvm_stream_run(rvm_stream* stream, const rvm_frame* frames, size_t count, float* values,
                                     size_t value_count);
 /** The features of the frame before; zero at first. */

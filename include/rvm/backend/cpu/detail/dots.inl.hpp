@@ -1,7 +1,6 @@
 // No #pragma once: part of kernels.inl.hpp. How numbers are multiplied and summed: a slot of 32 bits of the left
 // operand meets a vector of slots of the right one. A slot holds one float, two bfloat16 or four bytes; neighbours in a
-// slot are neighbours in depth. Where bfloat16 has no instruction, a slot of the right operand is taken apart into two
-// floats, which meet two floats of the left one, one after the other.
+// slot are neighbours in depth. Where bfloat16 has no instruction, it is widened to float.
 
 RVM_INLINE F from_bits(I bits) {
   return reinterpret_cast<F>(bits);
@@ -12,12 +11,10 @@ RVM_INLINE I bits_of(F v) {
 
 // What the ways to multiply have in common.
 struct AnyDot {
+  using Right = float;                                                   // what a slot of the right operand is kept in
   static constexpr std::size_t kVectors = RVM_SIMD_BYTES == 64 ? 4 : 2;  // of sums a row that registers have room for
-  static constexpr bool kWidens = false;  // takes slots apart: the left operand is in float
-  static constexpr std::size_t kPasses = 1;
-  RVM_INLINE static F column(const F& right, std::size_t /*pass*/) { return right; }
-  static constexpr std::size_t kDepthGrain = 1;        // slots of depth are a whole number of these
-  static constexpr std::size_t kColumnGrain = kLanes;  // and so are columns
+  static constexpr std::size_t kDepthGrain = 1;                          // slots of depth are a whole number of these
+  static constexpr std::size_t kColumnGrain = kLanes;                    // and so are columns
 };
 
 template <class Element>
@@ -34,6 +31,14 @@ struct FloatDot : AnyDot {
   }
 };
 
+// Weights in bfloat16 that meet tokens in float.
+struct HalfDot : AnyDot {
+  using Sum = F;
+  using Right = bfloat16;
+  static constexpr std::size_t kNumbers = 1;
+  RVM_INLINE static void add(F& sum, const F& left, const F& right) { sum += left * right; }
+};
+
 // Products of bfloat16 numbers are exact and summed in float.
 struct PairDot : AnyDot {
   using Sum = F;
@@ -46,16 +51,6 @@ struct PairDot : AnyDot {
     std::memcpy(static_cast<void*>(&a), &left, sizeof(a));
     std::memcpy(static_cast<void*>(&b), &right, sizeof(b));
     sum = _mm512_dpbf16_ps(sum, a, b);
-  }
-#else
-  static constexpr bool kWidens = true;
-  static constexpr std::size_t kPasses = 2;
-  RVM_INLINE static F column(const F& right, std::size_t pass) {
-    constexpr std::int32_t kUpper = -65536;
-    return from_bits(pass == 0 ? bits_of(right) << 16 : bits_of(right) & kUpper);
-  }
-  RVM_INLINE static void add(F& sum, const F& left, const F& right) {
-    sum += left * right;
   }
 #endif
   RVM_INLINE static F weights(F x) {
@@ -124,10 +119,11 @@ RVM_INLINE F broadcast_slot(const char* p) {
 }
 
 // out[r] = sum over k of left[r * left_stride + k] * right[k], and what was there if `add`, for kRows rows and kVectors
-// vectors of columns, k counting slots. The left operand has no alignment; its stride counts what meets a pass.
+// vectors of columns, k counting slots. The left operand has no alignment.
 template <class Dot, std::size_t kRows, std::size_t kVectors>
-RVM_INLINE void multiply_block(const void* left, std::size_t left_stride, const float* right, std::size_t right_stride,
-                               std::size_t depth, float* out, std::size_t out_stride, bool add = false) {
+RVM_INLINE void multiply_block(const void* left, std::size_t left_stride, const typename Dot::Right* right,
+                               std::size_t right_stride, std::size_t depth, float* out, std::size_t out_stride,
+                               bool add = false) {
   using Sum = typename Dot::Sum;
   const char* const first = static_cast<const char*>(left);
   Sum sums[kRows][kVectors] = {};
@@ -139,14 +135,11 @@ RVM_INLINE void multiply_block(const void* left, std::size_t left_stride, const 
     });
   }
   for (std::size_t k = 0; k < depth; ++k, right += right_stride) {
-    unroll<Dot::kPasses>([&](std::size_t pass) __attribute__((always_inline)) {
-      F column[kVectors];
-      unroll<kVectors>([&](std::size_t c)
-                           __attribute__((always_inline)) { column[c] = Dot::column(load(right + c * kLanes), pass); });
-      unroll<kRows>([&](std::size_t r) __attribute__((always_inline)) {
-        const F row = broadcast_slot(first + (r * left_stride + k * Dot::kPasses + pass) * sizeof(float));
-        unroll<kVectors>([&](std::size_t c) __attribute__((always_inline)) { Dot::add(sums[r][c], row, column[c]); });
-      });
+    F column[kVectors];
+    unroll<kVectors>([&](std::size_t c) __attribute__((always_inline)) { column[c] = load(right + c * kLanes); });
+    unroll<kRows>([&](std::size_t r) __attribute__((always_inline)) {
+      const F row = broadcast_slot(first + (r * left_stride + k) * sizeof(float));
+      unroll<kVectors>([&](std::size_t c) __attribute__((always_inline)) { Dot::add(sums[r][c], row, column[c]); });
     });
   }
   unroll<kRows>([&](std::size_t r) __attribute__((always_inline)) {

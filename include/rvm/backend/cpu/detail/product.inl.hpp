@@ -2,7 +2,8 @@
 
 // The sums of kRows rows with a part of the panel's depth.
 template <class Dot, std::size_t kRows>
-void sum_rows(const void* x, std::size_t x_stride, const float* panel, std::size_t depth, float* sums, bool add) {
+void sum_rows(const void* x, std::size_t x_stride, const typename Dot::Right* panel, std::size_t depth, float* sums,
+              bool add) {
   constexpr std::size_t kWide = Dot::kVectors * kLanes;
   for (std::size_t c = 0; c < kPanelCols; c += kWide) {
     multiply_block<Dot, kRows, Dot::kVectors>(x, x_stride, panel + c, kPanelCols, depth, sums + c, kPanelCols, add);
@@ -88,12 +89,13 @@ inline void widen_rows(const MatrixView<const bfloat16>& x, float* wide) {
 // of them. The last tile overlaps the one before; fewer rows than a tile go one by one.
 template <class Dot, class Weight>
 void multiply_panel(const PanelProduct<Weight>& p, float* sums) {
-  // Slots of the panel that stay in the second cache while rows go by, or in the first one with a tile in float.
-  constexpr std::size_t kDepth = Dot::kWidens ? 256 : 1024;
+  constexpr bool kWidens = std::same_as<Dot, HalfDot>;
+  // Slots of the panel that stay in the second cache while rows go by, or in the first one beside a tile in float.
+  constexpr std::size_t kDepth = kWidens ? 512 : 1024;
   const std::size_t tile = p.x.rows < kTileRows ? 1 : kTileRows;
   const std::size_t depth = slots<Dot>(p.x.cols);
-  const float* panel = reinterpret_cast<const float*>(p.panel);
-  [[maybe_unused]] float wide[Dot::kWidens ? kTileRows * kDepth * Dot::kNumbers : 1];
+  const auto* panel = reinterpret_cast<const typename Dot::Right*>(p.panel);
+  [[maybe_unused]] float wide[kWidens ? kTileRows * kDepth : 1];
   for (std::size_t k = 0; k < depth; k += kDepth, panel += kDepth * kPanelCols) {
     const std::size_t length = depth - k < kDepth ? depth - k : kDepth;
     for (std::size_t row = 0; row < p.x.rows; row += tile) {
@@ -101,7 +103,7 @@ void multiply_panel(const PanelProduct<Weight>& p, float* sums) {
       const auto block = p.x.row_block(first, tile).col_block(k * Dot::kNumbers, length * Dot::kNumbers);
       const void* x = block.data;
       std::size_t stride = p.x.stride / Dot::kNumbers;
-      if constexpr (Dot::kWidens) {
+      if constexpr (kWidens) {
         widen_rows(block, wide);
         x = wide;
         stride = block.cols;
@@ -128,7 +130,11 @@ struct DotOf<float> {
 };
 template <>
 struct DotOf<bfloat16> {
+#ifdef RVM_SIMD_BF16
   using Type = PairDot;
+#else
+  using Type = HalfDot;
+#endif
   static constexpr int kSteps = 0;
 };
 template <>
