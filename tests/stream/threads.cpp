@@ -67,7 +67,8 @@ TEMPLATE_LIST_TEST_CASE("everything that streams of one model do may be done at 
   constexpr std::size_t kSide = 32;
   constexpr std::size_t kThreads = 4;
   const rvm::StreamOptions options{.height = kSide, .width = kSide, .chunk = 2};
-  const rvm::Model<TestType> model(rvm::random_weights({24, {1, 3, 8, 40}, {1, 2, 12, 36}, {}}), {.threads = 2});
+  const rvm::Model<TestType> model(rvm::random_weights({24, {1, 3, 8, 40}, {1, 2, 12, 36}, {}}),
+                                   test::threads<TestType>(2));
   const auto video = test::Random(1).bytes({6, kSide, kSide, 3});
   const auto frames = test::frames_of(video);
   rvm::Tensor<float> bad({kSide, kSide, 3});
@@ -122,7 +123,7 @@ TEMPLATE_LIST_TEST_CASE("models of one weight file are built and dropped at once
   const auto video = test::Random(1).bytes({1, 32, 32, 3});
   const auto frame = test::frames_of(video)[0];
   const auto features = [&] {
-    rvm::Stream stream(rvm::Model<TestType>(weights, {.threads = 2}), {.height = 32, .width = 32});
+    rvm::Stream stream(rvm::Model<TestType>(weights, test::threads<TestType>(2)), {.height = 32, .width = 32});
     const auto values = stream.step(frame).values();
     return std::vector<float>(values.begin(), values.end());
   };
@@ -139,7 +140,8 @@ TEMPLATE_LIST_TEST_CASE("models of one weight file are built and dropped at once
 }
 
 TEMPLATE_LIST_TEST_CASE("a stream may take every step on another thread", "", test::Backends) {
-  const rvm::Model<TestType> model(rvm::random_weights({24, {1, 3, 8, 40}, {1, 2, 12, 36}, {}}), {.threads = 2});
+  const rvm::Model<TestType> model(rvm::random_weights({24, {1, 3, 8, 40}, {1, 2, 12, 36}, {}}),
+                                   test::threads<TestType>(2));
   const auto video = test::Random(1).bytes({5, 32, 32, 3});
   const auto frames = test::frames_of(video);
   rvm::Stream stream(model, {.height = 32, .width = 32});
