@@ -2,7 +2,7 @@
 
 rvm_build_packages="g++ make cmake libeigen3-dev zlib1g-dev nlohmann-json3-dev libcli11-dev libstb-dev pkg-config
   libavformat-dev libavcodec-dev libavfilter-dev libavutil-dev libswscale-dev
-  libavdevice-dev libpng-dev libmatio-dev libcpp-httplib-dev"
+  libavdevice-dev libpng-dev libturbojpeg0-dev libmatio-dev libcpp-httplib-dev"
 rvm_test_packages="catch2 libdnnl-dev doxygen libopencv-core-dev libdlpack-dev python3-numpy"
 # For the live page's test in a browser. Ubuntu has Chromium as a snap alone.
 [[ "$(. /etc/os-release 2>/dev/null && echo "${ID:-}")" == ubuntu ]] ||
@@ -13,8 +13,9 @@ rvm_test_packages="catch2 libdnnl-dev doxygen libopencv-core-dev libdlpack-dev p
 need_packages() {
   if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
     echo "This system has no apt. The build needs a C++20 compiler, CMake 3.22, Eigen 3.4, zlib, nlohmann-json, CLI11,"
-    echo "stb_image and, all optional, FFmpeg's libraries (videos and cameras), libpng and matio (masks and JHMDB) and"
-    echo "cpp-httplib (the live page); for the tests Catch2 and, optional, oneDNN 2.6, OpenCV, NumPy, Chromium and Selenium."
+    echo "stb_image and, all optional, FFmpeg's libraries (videos and cameras), libturbojpeg (JPEG), libpng and matio (masks"
+    echo "and JHMDB) and cpp-httplib (the live page); for the tests Catch2 and, optional, oneDNN 2.6, OpenCV, NumPy, Chromium"
+    echo "and Selenium."
     return 0
   fi
   local missing=() name

@@ -25,6 +25,7 @@
 #include "common/progress.hpp"
 #include "common/propagation_options.hpp"
 #include "common/sized_source.hpp"
+#include "common/track/points.hpp"
 #include "common/track/target.hpp"
 
 namespace {

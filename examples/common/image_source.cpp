@@ -2,16 +2,19 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include <rvm/core/error.hpp>
+#include <rvm/core/mapped_file.hpp>
 
 #include "common/extension.hpp"
+#include "common/jpeg.hpp"
 #include "common/natural_order.hpp"
+#include "common/picture_limits.hpp"
 #include "common/stb.hpp"
 
 namespace rvm::examples {
@@ -54,14 +57,30 @@ bool is_image(const std::filesystem::path& path) {
 }
 
 Image load_image(const std::filesystem::path& path) {
+  const MappedFile file(path);
+  return decode_image(file.bytes(), path.string());
+}
+
+Image decode_image(std::span<const std::byte> file, const std::string& name) {
+  if (is_jpeg(file)) return decode_jpeg(file, name);
+  const auto fail = [&](const std::string& reason) { throw IoError(name + ": cannot be read as an image: " + reason); };
+  if (file.size() > static_cast<std::size_t>(std::numeric_limits<int>::max())) fail("more than 2 GiB");
+  const auto* const bytes = reinterpret_cast<const stbi_uc*>(file.data());
+  const auto size = static_cast<int>(file.size());
   int width = 0;
   int height = 0;
   struct Free {
     void operator()(stbi_uc* pixels) const noexcept { stbi_image_free(pixels); }
   };
-  const std::unique_ptr<stbi_uc, Free> pixels(stbi_load(path.c_str(), &width, &height, nullptr, STBI_rgb));
-  if (!pixels) throw IoError(path.string() + ": cannot be read as an image: " + stbi_failure_reason());
-  return to_rgb(FrameView(pixels.get(), static_cast<std::size_t>(height), static_cast<std::size_t>(width)));
+  if (stbi_info_from_memory(bytes, size, &width, &height, nullptr) == 0) fail(stbi_failure_reason());
+  // stb_image 2.27 takes each sample of such a file for two when it converts channels, and writes beyond its memory.
+  if (file.front() == std::byte{'P'} && stbi_is_16_bit_from_memory(bytes, size) != 0) {
+    fail("16 bits a sample in a PPM or PGM");
+  }
+  require_possible(static_cast<std::size_t>(height), static_cast<std::size_t>(width), file.size(), name);
+  const std::unique_ptr<stbi_uc, Free> decoded(stbi_load_from_memory(bytes, size, &width, &height, nullptr, STBI_rgb));
+  if (!decoded) fail(stbi_failure_reason());
+  return to_rgb(FrameView(decoded.get(), static_cast<std::size_t>(height), static_cast<std::size_t>(width)));
 }
 
 std::vector<std::filesystem::path> list_images(const std::filesystem::path& directory) {

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <memory>
+#include <span>
+#include <string>
 #include <vector>
 
 #include <rvm/image/image.hpp>
@@ -13,9 +16,12 @@ namespace rvm::examples {
 /// Whether the name ends as one of an image that load_image can read: jpg jpeg png bmp tga ppm pgm, in either case.
 bool is_image(const std::filesystem::path& path);
 
-/// The picture in a file, as RGB bytes: 16 bits are cut to 8, alpha is dropped, EXIF rotation is ignored. Throws
-/// rvm::IoError with the reason.
+/// The picture in a file, as RGB bytes: 16 bits are cut to 8, alpha is dropped, EXIF rotation is ignored. A BMP, TGA,
+/// PPM or PGM that is cut off is black from there on; other damage that can be noticed is refused. Throws rvm::IoError
+/// with the reason; one is that it claims more pixels than picture_limits.hpp allows.
 Image load_image(const std::filesystem::path& path);
+/// The same of a file's contents in memory, which `name` stands for in messages.
+Image decode_image(std::span<const std::byte> file, const std::string& name);
 
 /// The images in a directory in natural order; other files in it, and hidden ones, are ignored. Throws rvm::IoError if
 /// there are none.

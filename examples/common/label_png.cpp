@@ -14,11 +14,12 @@
 
 #include <png.h>
 
+#include "common/picture_limits.hpp"
+
 namespace rvm::examples {
 namespace {
 
 constexpr std::size_t kLabels = 256;
-constexpr std::size_t kMostPixels = std::size_t{1} << 28;  // a picture that claims more is damaged
 
 /// libpng's picture; frees what it holds.
 struct Png {
@@ -48,20 +49,20 @@ std::string kind_of(std::span<const std::byte> png) {
 
 LabelImage read_label_png(const std::filesystem::path& path) {
   const MappedFile file(path);
-  const std::span<const std::byte> bytes = file.bytes();
+  return decode_label_png(file.bytes(), path.string());
+}
+
+LabelImage decode_label_png(std::span<const std::byte> file, const std::string& name) {
   Png png;
-  const auto damaged = [&] { throw IoError(path.string() + ": cannot be read as a PNG: " + png.image.message); };
-  if (png_image_begin_read_from_memory(&png.image, bytes.data(), bytes.size()) == 0) damaged();
-  const std::string kind = kind_of(bytes);
+  const auto damaged = [&] { throw IoError(name + ": cannot be read as a PNG: " + png.image.message); };
+  if (png_image_begin_read_from_memory(&png.image, file.data(), file.size()) == 0) damaged();
+  const std::string kind = kind_of(file);
   if (!kind.ends_with("palette") && kind != "8-bit grey") {
-    throw IoError(path.string() + ": expected a PNG of labels, palette or 8-bit grey, found " + kind);
+    throw IoError(name + ": expected a PNG of labels, palette or 8-bit grey, found " + kind);
   }
   const std::size_t height = png.image.height;
   const std::size_t width = png.image.width;
-  if (height * width > kMostPixels) {
-    throw IoError(path.string() + ": claims " + std::to_string(height) + "x" + std::to_string(width) +
-                  " pixels, more than any label image has");
-  }
+  require_possible(height, width, file.size(), name);
   // Asked for a colour map, libpng gives the indices as they are; a grey image is one whose indices are its values.
   png.image.format = PNG_FORMAT_RGBA_COLORMAP;
   LabelImage labels({height, width});

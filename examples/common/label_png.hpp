@@ -1,10 +1,13 @@
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
+#include <span>
+#include <string>
 
 #include <rvm/image/label_image.hpp>
 
-#include "common/sized_source.hpp"
+#include "common/frame_size.hpp"
 
 namespace rvm::examples {
 
@@ -12,6 +15,8 @@ namespace rvm::examples {
 /// grey image the values; colours and transparency mean nothing. Throws rvm::IoError if the file cannot be read, is
 /// damaged or holds another kind of picture, or saying that the program was built without libpng.
 LabelImage read_label_png(const std::filesystem::path& path);
+/// The same of a file's contents in memory, which `name` stands for in messages.
+LabelImage decode_label_png(std::span<const std::byte> file, const std::string& name);
 /// The same of a mask that belongs to a frame of that size. Throws rvm::IoError too if it has another.
 LabelImage read_label_png(const std::filesystem::path& path, const FrameSize& size);
 

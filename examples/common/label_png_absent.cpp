@@ -16,6 +16,10 @@ LabelImage read_label_png(const std::filesystem::path& path) {
   refuse(path, "read");
 }
 
+LabelImage decode_label_png(std::span<const std::byte> /*file*/, const std::string& name) {
+  refuse(name, "read");
+}
+
 LabelImage read_label_png(const std::filesystem::path& path, const FrameSize& /*size*/) {
   refuse(path, "read");
 }

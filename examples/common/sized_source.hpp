@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cstddef>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -8,22 +7,10 @@
 
 #include <rvm/image/lanczos.hpp>
 
+#include "common/frame_size.hpp"
 #include "common/frame_source.hpp"
 
 namespace rvm::examples {
-
-/// Height and width of a frame in pixels.
-struct FrameSize {
-  std::size_t height = 0;
-  std::size_t width = 0;
-  friend bool operator==(const FrameSize&, const FrameSize&) = default;
-};
-
-/// "256x320".
-std::string to_string(const FrameSize& size);
-
-/// Reads "HxW", both multiples of 16, at most 99999. Nothing if it is not that.
-std::optional<FrameSize> parse_frame_size(const std::string& text);
 
 /// A source whose frames the model can take: as they are when both sides are multiples of 16, else resized to the
 /// nearest ones; or resized to the size asked for. Resizing is Lanczos.

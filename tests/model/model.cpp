@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 #include <utility>
@@ -119,6 +120,42 @@ TEMPLATE_LIST_TEST_CASE("every array that is missing or misshapen is named", "",
     CHECK_THAT(misshapen.expected(), ContainsSubstring("to agree with"));
     CHECK_THAT(misshapen.found(), ContainsSubstring("shape ("));
     CHECK_FALSE(misshapen.key().empty());
+  }
+}
+
+TEST_CASE("a layer whose shape disagrees with the others is named, with both shapes") {
+  const rvm::Weights weights = rvm::random_weights(kConfig);
+  const auto refuses = [&](const std::string& key, const rvm::Shape& shape, const std::string& message) {
+    CHECK_THROWS_WITH(rvm::Model<rvm::EigenCpu<>>(with(weights, key, rvm::Tensor<float>(shape)), {.threads = 1}),
+                      "some.npz: " + key + ": expected shape " + message);
+  };
+  refuses("encoder/layers_1/mlp/dense_in/kernel", {24, 41},
+          "(24, 40) to agree with the other arrays, found shape (24, 41)");
+  refuses("encoder/layers_1/attention/key/kernel", {24, 8, 3},
+          "(24, 3, 8) to agree with the other arrays, found shape (24, 8, 3)");
+  refuses("rnn_core/transformer/xa_blocks_0/ca_attention/query/bias", {24},
+          "(2, 12) to agree with the other arrays, found shape (24,)");
+  refuses("rnn_core/input_reset/kernel", {24, 23}, "(24, 24) to agree with the other arrays, found shape (24, 23)");
+  refuses("encoder/layers_0/attention/query/kernel", {23, 3, 8},
+          "(24, heads, head_dim) to agree with the token width, found shape (23, 3, 8)");
+}
+
+TEMPLATE_LIST_TEST_CASE("NaN and infinite weights are refused by their key, unless they are allowed", "",
+                        test::Backends) {
+  const rvm::Weights weights = rvm::random_weights(kConfig);
+  std::size_t i = 0;
+  for (const std::string& key : weights.keys()) {
+    if (is_decoder(key)) continue;
+    CAPTURE(key);
+    rvm::Tensor<float> values = weights.at(key).as<float>();
+    const bool nan = ++i % 2 == 0;
+    values.data()[values.size() - 1] =
+        nan ? std::numeric_limits<float>::quiet_NaN() : -std::numeric_limits<float>::infinity();
+    const rvm::Weights broken = with(weights, key, values);
+    CHECK_THROWS_WITH(rvm::Model<TestType>(broken, {.threads = 1}),
+                      "some.npz: " + key + ": expected finite values, found " + (nan ? "NaN" : "infinity") +
+                          " in element " + std::to_string(values.size() - 1));
+    CHECK_NOTHROW(rvm::Model<TestType>(broken.allow_non_finite(), {.threads = 1}));
   }
 }
 

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "support/archive.hpp"
 #include "support/catch.hpp"
 #include "support/temp_dir.hpp"
 
@@ -22,61 +23,11 @@ namespace {
 
 using Bytes = std::vector<std::byte>;
 using rvm::detail::append_bytes;
+using test::Archive;
+using test::npy_of;
+using test::stored;
 
 const std::string kData = std::string(RVM_TEST_DATA) + "/";
-
-/// A .npy file of two floats.
-Bytes npy_of(float a, float b) {
-  Bytes out = rvm::npy_header(rvm::DType::kFloat32, {2});
-  const std::array<float, 2> values{a, b};
-  append_bytes(out, std::as_bytes(std::span(values)));
-  return out;
-}
-
-/// A ZIP archive made by hand: what the directory says of a member need not be true.
-class Archive {
- public:
-  Archive& add(rvm::detail::ZipMember member, std::span<const std::byte> data) {
-    member.offset = bytes_.size();
-    append_bytes(bytes_, rvm::detail::zip_local_header(member));
-    append_bytes(bytes_, data);
-    rvm::detail::append_zip_entry(directory_, member);
-    ++count_;
-    return *this;
-  }
-
-  Bytes finish(std::uint64_t count_error = 0) const {
-    Bytes out = bytes_;
-    append_bytes(out, directory_);
-    append_bytes(out, rvm::detail::zip_end(count_ + count_error, directory_.size(), bytes_.size()));
-    return out;
-  }
-
- private:
-  Bytes bytes_;
-  Bytes directory_;
-  std::uint64_t count_ = 0;
-};
-
-/// What a right directory says of a stored member.
-rvm::detail::ZipMember stored(const std::string& name, std::span<const std::byte> data) {
-  return {.name = name,
-          .flags = 0,
-          .method = 0,
-          .crc32 = rvm::detail::crc32_of(data),
-          .compressed_size = data.size(),
-          .size = data.size(),
-          .offset = 0};
-}
-
-/// The bytes deflated, as one stored block: final, length, its complement, the bytes.
-Bytes one_block(const Bytes& bytes) {
-  Bytes out{std::byte{1}};
-  rvm::detail::append_le(out, static_cast<std::uint16_t>(bytes.size()));
-  rvm::detail::append_le(out, static_cast<std::uint16_t>(~bytes.size()));
-  append_bytes(out, bytes);
-  return out;
-}
 
 rvm::Weights load(const test::TempDir& dir, std::span<const std::byte> bytes) {
   test::write_file(dir / "file.npz", bytes);
@@ -242,28 +193,40 @@ TEST_CASE("members that cannot be read are refused by what they are") {
 TEST_CASE("a deflated member unpacks to exactly its declared size") {
   const test::TempDir dir;
   const Bytes good = npy_of(1, 2);
-  const Bytes packed = one_block(good);
-  rvm::detail::ZipMember member = stored("a.npy", good);
-  member.method = 8;
-  member.compressed_size = packed.size();
+  Bytes packed = test::deflated(good);
+  rvm::detail::ZipMember member = test::packed_member("a.npy", good, packed);
   CHECK(load(dir, Archive().add(member, packed).finish()).at("a").as<float>()(1) == 2.0F);
-  const std::string size = std::to_string(good.size());
+  const auto refuses = [&](const std::string& message) {
+    REQUIRE_THROWS_WITH(load(dir, Archive().add(member, packed).finish()).at("a"), ContainsSubstring(message));
+  };
   member.size = good.size() - 1;
-  REQUIRE_THROWS_WITH(load(dir, Archive().add(member, packed).finish()).at("a"), ContainsSubstring("found more"));
+  refuses("expected 8 bytes for float32 of shape (2,), found 7 bytes");
   member.size = good.size() + 1;
-  REQUIRE_THROWS_WITH(load(dir, Archive().add(member, packed).finish()).at("a"), ContainsSubstring("found " + size));
+  refuses("unpacked bytes, found " + std::to_string(good.size()));
   member.size = good.size();
+  packed.push_back(std::byte{0});
+  ++member.compressed_size;
+  refuses("deflated bytes that end with the member");
+  packed = test::deflated(good);
+  packed[0] = std::byte{0};  // not the last block, they say
+  --member.compressed_size;
+  refuses("deflated bytes that end with the member");
+  packed[0] = std::byte{1};
   ++member.crc32;
-  REQUIRE_THROWS_WITH(load(dir, Archive().add(member, packed).finish()).at("a"), ContainsSubstring("CRC-32"));
+  refuses("CRC-32");
+  --member.crc32;
+  Bytes longer = good;
+  longer.emplace_back();
+  packed = test::deflated(longer);
+  ++member.compressed_size;
+  refuses("unpacked bytes, found more");
 }
 
 TEST_CASE("sizes that fit 32 bits may be in a ZIP64 field") {
   const test::TempDir dir;
   const Bytes good = npy_of(1, 2);
-  const Bytes packed = one_block(good);
-  rvm::detail::ZipMember member = stored("a.npy", good);
-  member.method = 8;
-  member.compressed_size = packed.size();
+  const Bytes packed = test::deflated(good);
+  const rvm::detail::ZipMember member = test::packed_member("a.npy", good, packed);
   Bytes entry;
   rvm::detail::append_zip_entry(entry, member);
   std::fill_n(entry.begin() + 20, 8, std::byte{0xff});  // both sizes

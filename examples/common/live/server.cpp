@@ -19,6 +19,7 @@
 #include <rvm/core/atomic_file.hpp>
 #include <rvm/core/error.hpp>
 
+#include "common/live/click.hpp"
 #include "common/live/httplib.hpp"
 #include "common/live/origin.hpp"
 #include "common/live/page.hpp"
@@ -96,21 +97,6 @@ void check(const httplib::Request& request, bool loopback) {
   if (small && std::strtoull(request.get_header_value("Content-Length").c_str(), nullptr, 10) > kMostJson) {
     throw HttpError(413, "expected at most " + std::to_string(kMostJson) + " bytes");
   }
-}
-
-/// {"x": ..., "y": ..., "step": ...}.
-std::pair<Point, std::uint64_t> parse_click(const std::string& body) {
-  const json click = json::parse(body, nullptr, false);
-  const auto is = [&](const char* key, bool (json::*type)() const noexcept) {
-    return click.is_object() && click.contains(key) && (click[key].*type)();
-  };
-  if (!is("x", &json::is_number) || !is("y", &json::is_number) || !is("step", &json::is_number_unsigned)) {
-    throw HttpError(400, R"(expected {"x": number, "y": number, "step": whole number})");
-  }
-  const auto number = [&](const char* key) {
-    return static_cast<float>(std::clamp(click[key].get<double>(), -1e9, 1e9));  // a double need not fit a float
-  };
-  return {{number("x"), number("y")}, click["step"].get<std::uint64_t>()};
 }
 
 /// The bytes of a file, but not more than `most`. Throws rvm::IoError.

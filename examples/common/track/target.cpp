@@ -12,7 +12,6 @@
 #include <utility>
 
 #include <rvm/core/error.hpp>
-#include <rvm/core/mapped_file.hpp>
 #include <rvm/tracking/box_tracker.hpp>
 #include <rvm/tracking/mask_tracker.hpp>
 #include <rvm/tracking/point_tracker.hpp>
@@ -219,28 +218,6 @@ std::unique_ptr<Target> follow_boxes(const std::vector<Box>& boxes, const FrameS
     }
   }
   return std::make_unique<BoxTarget>(boxes, frames, options);
-}
-
-std::vector<Point> read_points(const std::filesystem::path& file) {
-  const MappedFile mapped(file);
-  const auto* const text = reinterpret_cast<const char*>(mapped.bytes().data());
-  nlohmann::json list = nlohmann::json::parse(text, text + mapped.bytes().size(), nullptr, false);
-  if (list.is_object() && list.contains("frames") && list["frames"].is_array() && !list["frames"].empty()) {
-    list = nlohmann::json(list["frames"][0]);
-  }
-  if (list.is_object() && list.contains("points")) list = nlohmann::json(list["points"]);
-  std::vector<Point> points;
-  const auto is_point = [](const nlohmann::json& value) {
-    return value.is_array() && value.size() == 2 && value[0].is_number() && value[1].is_number();
-  };
-  for (const nlohmann::json& value : list) {
-    if (!list.is_array() || !(is_point(value) || value.is_null())) break;
-    points.push_back(value.is_null() ? Point{} : Point{value[0].get<float>(), value[1].get<float>()});
-  }
-  if (!list.is_array() || points.size() != list.size() || points.empty()) {
-    throw IoError(file.string() + ": expected JSON {\"points\": [[x, y], ...]}");
-  }
-  return points;
 }
 
 }  // namespace rvm::examples

@@ -53,8 +53,4 @@ std::unique_ptr<Target> follow_points(const std::vector<Point>& points, std::siz
 std::unique_ptr<Target> follow_boxes(const std::vector<Box>& boxes, const FrameSize& frames,
                                      const PropagationOptions& options);
 
-/// The points in a JSON file: {"points": [[x, y], null, ...]}, or only the list, or what track has written, of which
-/// the first frame counts. Throws rvm::IoError if it is something else.
-std::vector<Point> read_points(const std::filesystem::path& file);
-
 }  // namespace rvm::examples

@@ -4,6 +4,8 @@
 #include <string>
 #include <utility>
 
+#include <rvm/core/detail/text.hpp>
+
 #ifndef __cpp_exceptions
 #error "rvm reports errors as exceptions: compile without -fno-exceptions (-fno-rtti is fine)"
 #endif
@@ -26,11 +28,13 @@ class IoError : public Error {
 };
 
 /// A weight file or one of its arrays is not what the model needs. what() reads
-/// "FILE: KEY: expected EXPECTED, found FOUND"; the parts are kept for programs. Parts that do not apply are empty.
+/// "FILE: KEY: expected EXPECTED, found FOUND", in which what comes from the file is shortened and made printable; the
+/// parts are kept for programs as they are. Parts that do not apply are empty.
 class WeightsError : public Error {
  public:
   WeightsError(std::string file, std::string key, std::string expected, std::string found)
-      : Error(file + ": " + (key.empty() ? "" : key + ": ") + "expected " + expected + ", found " + found),
+      : Error(detail::text(file, ": ", detail::printable(key), key.empty() ? "" : ": ", "expected ",
+                           detail::printable(expected), ", found ", detail::printable(found))),
         file_(std::move(file)),
         key_(std::move(key)),
         expected_(std::move(expected)),

@@ -9,6 +9,7 @@
 
 #include <rvm/core/error.hpp>
 #include <rvm/layers/cross_transformer.hpp>
+#include <rvm/weights/limits.hpp>
 #include <rvm/weights/reader.hpp>
 
 namespace rvm {
@@ -54,8 +55,7 @@ inline std::size_t count_blocks(const Weights& weights, std::string_view prefix)
     std::size_t index = 0;
     const char* const end = key.data() + key.size();
     const auto parsed = std::from_chars(key.data() + prefix.size(), end, index);
-    constexpr std::size_t kMostBlocks = 1000;
-    if (parsed.ec != std::errc{} || parsed.ptr == end || *parsed.ptr != '/' || index >= kMostBlocks) continue;
+    if (parsed.ec != std::errc{} || parsed.ptr == end || *parsed.ptr != '/' || index >= kBlockLimit) continue;
     count = std::max(count, index + 1);
   }
   if (count == 0) {

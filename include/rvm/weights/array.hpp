@@ -12,6 +12,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <rvm/core/detail/text.hpp>
 #include <rvm/core/dtype.hpp>
 #include <rvm/core/error.hpp>
 #include <rvm/core/tensor.hpp>
@@ -26,6 +27,17 @@ struct Checksum {
   std::span<const std::byte> covered;
   std::uint32_t crc32 = 0;
 };
+
+/// Throws WeightsError if an array does not take that many bytes.
+inline void require_size(const Shape& shape, DType dtype, std::uint64_t found, const std::string& file,
+                         const std::string& key) {
+  const std::optional<std::size_t> size = byte_size(shape, dtype);
+  if (size == found) return;
+  throw WeightsError(
+      file, key,
+      text(size ? std::to_string(*size) : "more", " bytes for ", name_of(dtype), " of shape ", to_string(shape)),
+      std::to_string(found) + " bytes");
+}
 
 /// Writes the array's elements, `From` each and possibly unaligned, in row-major order to `to`.
 template <class From, class To>
@@ -78,12 +90,7 @@ class WeightArray {
 
   /// Throws WeightsError if the number of bytes is not the shape's.
   explicit WeightArray(Parts parts) : parts_(std::move(parts)) {
-    const std::optional<std::size_t> size = detail::byte_size(shape(), dtype());
-    if (size != bytes().size()) {
-      fail((size ? std::to_string(*size) : "more") + " bytes for " + std::string(name_of(dtype())) + " of shape " +
-               to_string(shape()),
-           std::to_string(bytes().size()) + " bytes");
-    }
+    detail::require_size(shape(), dtype(), bytes().size(), file(), key());
   }
 
   const std::string& file() const noexcept { return parts_.file; }

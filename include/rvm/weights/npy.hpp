@@ -17,23 +17,35 @@
 #include <rvm/core/mapped_file.hpp>
 #include <rvm/core/tensor.hpp>
 #include <rvm/weights/array.hpp>
+#include <rvm/weights/detail/file_bytes.hpp>
 #include <rvm/weights/npy_header.hpp>
 
 namespace rvm {
 
-/// The array in a .npy file, mapped. Throws IoError if the file cannot be read, WeightsError if it is damaged.
-inline WeightArray open_npy(const std::filesystem::path& path) {
-  auto file = std::make_shared<const MappedFile>(path);
-  const NpyHeader header = parse_npy_header(file->bytes(), path.string(), {});
-  const auto data = file->bytes().subspan(header.data_offset);
-  return WeightArray({.file = path.string(),
+namespace detail {
+
+/// The array in a .npy file's bytes; `name` is the file's in messages.
+inline WeightArray npy_array(const FileBytes& file, std::string name) {
+  const NpyHeader header = parse_npy_header(file.bytes(), name, {});
+  return WeightArray({.file = std::move(name),
                       .key = {},
                       .dtype = header.dtype,
                       .shape = header.shape,
                       .fortran_order = header.fortran_order,
-                      .bytes = data,
-                      .owner = std::move(file),
+                      .bytes = file.bytes().subspan(header.data_offset),
+                      .owner = file.owner(),
                       .checksum = std::nullopt});
+}
+
+}  // namespace detail
+
+/// The array in a .npy file, mapped. Throws IoError if the file cannot be read, WeightsError if it is damaged.
+inline WeightArray open_npy(const std::filesystem::path& path) {
+  return detail::npy_array(detail::FileBytes(path), path.string());
+}
+/// The same of a file's contents in memory, which `name` stands for in messages.
+inline WeightArray open_npy(std::vector<std::byte> file, std::string name) {
+  return detail::npy_array(detail::FileBytes(std::move(file)), std::move(name));
 }
 
 /// The array in a .npy file. Throws as open_npy, and WeightsError if the elements are not of type T.
@@ -62,18 +74,11 @@ class NpyReader {
   /// Throws IoError if the file cannot be read, WeightsError if it is damaged, a scalar, or in Fortran order.
   explicit NpyReader(const std::filesystem::path& path)
       : file_(path), header_(parse_npy_header(file_.bytes(), path.string(), {})) {
-    const auto data = file_.bytes().subspan(header_.data_offset);
-    const WeightArray checked({.file = path.string(),
-                               .key = {},
-                               .dtype = dtype(),
-                               .shape = shape(),
-                               .fortran_order = header_.fortran_order,
-                               .bytes = data,
-                               .owner = nullptr,
-                               .checksum = std::nullopt});
+    const std::size_t size = file_.bytes().size() - header_.data_offset;
+    detail::require_size(shape(), dtype(), size, path.string(), {});
     if (shape().rank() == 0) throw WeightsError(path.string(), {}, "at least one axis", "a scalar");
     if (header_.fortran_order && shape().rank() > 1) throw WeightsError(path.string(), {}, "C order", "Fortran order");
-    slice_size_ = count() == 0 ? 0 : data.size() / count();
+    slice_size_ = count() == 0 ? 0 : size / count();
   }
 
   DType dtype() const noexcept { return header_.dtype; }

@@ -16,6 +16,7 @@
 #include <rvm/core/error.hpp>
 #include <rvm/core/tensor.hpp>
 #include <rvm/weights/detail/bytes.hpp>
+#include <rvm/weights/limits.hpp>
 
 namespace rvm {
 
@@ -27,12 +28,11 @@ struct NpyHeader {
   std::size_t data_offset = 0;
 };
 
-/// The longest header text that is read, whatever the version of the format.
-inline constexpr std::size_t kNpyHeaderLimit = 64 * 1024;
-
 namespace detail {
 
 inline constexpr std::string_view kNpyMagic("\x93NUMPY", 6);
+/// The most that can precede the elements: magic, version, length, text.
+inline constexpr std::size_t kNpyPrefixLimit = 12 + kNpyHeaderLimit;
 
 struct NpyTypeName {
   std::string_view code;

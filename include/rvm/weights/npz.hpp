@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -15,11 +16,13 @@
 #include <rvm/core/atomic_file.hpp>
 #include <rvm/core/dtype.hpp>
 #include <rvm/core/error.hpp>
-#include <rvm/core/mapped_file.hpp>
 #include <rvm/core/tensor.hpp>
 #include <rvm/weights/detail/bytes.hpp>
+#include <rvm/weights/detail/file_bytes.hpp>
+#include <rvm/weights/detail/inflater.hpp>
 #include <rvm/weights/detail/zip_format.hpp>
 #include <rvm/weights/detail/zip_reader.hpp>
+#include <rvm/weights/limits.hpp>
 #include <rvm/weights/npy_header.hpp>
 #include <rvm/weights/weights.hpp>
 
@@ -29,37 +32,29 @@ namespace detail {
 
 inline constexpr std::string_view kNpySuffix = ".npy";
 
-/// The arrays of a mapped .npz file. Stored members are used in place, deflated ones unpacked when asked for.
+/// The arrays of a .npz file. Stored members are used in place, deflated ones unpacked when asked for.
 class NpzStore final : public WeightStore {
  public:
-  NpzStore(std::string source, std::shared_ptr<const MappedFile> file)
-      : NpzStore(source, file, read_zip_directory(file->bytes(), source)) {}
+  NpzStore(const std::string& source, const FileBytes& file)
+      : NpzStore(source, file, read_zip_directory(file.bytes(), source)) {}
 
   WeightArray array(std::size_t index) const override {
     const ZipMember& member = members_[index];
     const std::string& key = keys()[index];
-    const auto raw = zip_member_bytes(file_->bytes(), member, source(), key);
-    if (member.method == kZipStored) {
-      if (member.size != raw.size()) {
-        throw WeightsError(source(), key, std::to_string(member.size) + " stored bytes", std::to_string(raw.size()));
-      }
-      return make(key, raw, file_, Checksum{raw, member.crc32});
-    }
-    if (member.method != kZipDeflated) {
-      throw WeightsError(source(), key, "ZIP method 0 (stored) or 8 (deflated)", std::to_string(member.method));
-    }
-    const auto unpacked = inflate_zip_member(raw, member, source(), key);
-    return make(key, {unpacked.get(), static_cast<std::size_t>(member.size)}, unpacked, std::nullopt);
+    const auto raw = zip_member_bytes(file_.bytes(), member, source(), key);
+    if (member.method == kZipStored) return in_place(raw, member, key);
+    if (member.method == kZipDeflated) return unpacked(raw, member, key);
+    throw WeightsError(source(), key, "ZIP method 0 (stored) or 8 (deflated)", std::to_string(member.method));
   }
 
   void discard(std::size_t index) const noexcept override {
     const ZipMember& member = members_[index];
     const std::size_t header = kZipLocalSize + member.name.size();
-    file_->discard(static_cast<std::size_t>(member.offset), header + static_cast<std::size_t>(member.compressed_size));
+    file_.discard(static_cast<std::size_t>(member.offset), header + static_cast<std::size_t>(member.compressed_size));
   }
 
  private:
-  NpzStore(std::string source, std::shared_ptr<const MappedFile> file, std::vector<ZipMember> members)
+  NpzStore(std::string source, FileBytes file, std::vector<ZipMember> members)
       : WeightStore(std::move(source), keys_of(members)), file_(std::move(file)), members_(std::move(members)) {}
 
   static std::vector<std::string> keys_of(const std::vector<ZipMember>& members) {
@@ -72,20 +67,42 @@ class NpzStore final : public WeightStore {
     return keys;
   }
 
-  WeightArray make(const std::string& key, std::span<const std::byte> npy, std::shared_ptr<const void> owner,
-                   std::optional<Checksum> checksum) const {
-    const NpyHeader header = parse_npy_header(npy, source(), key);
+  WeightArray in_place(std::span<const std::byte> raw, const ZipMember& member, const std::string& key) const {
+    if (member.size != raw.size()) {
+      throw WeightsError(source(), key, std::to_string(member.size) + " stored bytes", std::to_string(raw.size()));
+    }
+    const NpyHeader header = parse_npy_header(raw, source(), key);
+    return make(key, header, raw.subspan(header.data_offset), file_.owner(), Checksum{raw, member.crc32});
+  }
+
+  // Memory for the elements is taken only when the .npy header agrees with the member's size.
+  WeightArray unpacked(std::span<const std::byte> raw, const ZipMember& member, const std::string& key) const {
+    Inflater inflater(raw, member, source(), key);
+    std::vector<std::byte> head(std::min<std::uint64_t>(member.size, kNpyPrefixLimit));
+    inflater.read(head);
+    const NpyHeader header = parse_npy_header(head, source(), key);
+    require_size(header.shape, header.dtype, member.size - header.data_offset, source(), key);
+    const auto size = static_cast<std::size_t>(member.size) - header.data_offset;
+    const std::shared_ptr<std::byte[]> data(new std::byte[size]);
+    const auto rest = std::copy(head.begin() + static_cast<std::ptrdiff_t>(header.data_offset), head.end(), data.get());
+    inflater.read({rest, data.get() + size});
+    inflater.finish();
+    return make(key, header, {data.get(), size}, data, std::nullopt);
+  }
+
+  WeightArray make(const std::string& key, const NpyHeader& header, std::span<const std::byte> elements,
+                   std::shared_ptr<const void> owner, std::optional<Checksum> checksum) const {
     return WeightArray({.file = source(),
                         .key = key,
                         .dtype = header.dtype,
                         .shape = header.shape,
                         .fortran_order = header.fortran_order,
-                        .bytes = npy.subspan(header.data_offset),
+                        .bytes = elements,
                         .owner = std::move(owner),
                         .checksum = checksum});
   }
 
-  std::shared_ptr<const MappedFile> file_;
+  FileBytes file_;
   std::vector<ZipMember> members_;
 };
 
@@ -95,7 +112,7 @@ class NpzStore final : public WeightStore {
 /// the file's CRC before values are handed out. Throws IoError if the file cannot be read, WeightsError if it is no
 /// whole ZIP archive.
 inline Weights load_npz(const std::filesystem::path& path) {
-  return Weights(std::make_shared<detail::NpzStore>(path.string(), std::make_shared<const MappedFile>(path)));
+  return Weights(std::make_shared<detail::NpzStore>(path.string(), detail::FileBytes(path)));
 }
 
 /// Writes a .npz file of stored (uncompressed) members, as numpy.savez does. The file appears when close() has
@@ -105,7 +122,8 @@ class NpzWriter {
   /// Throws IoError if the file cannot be created.
   explicit NpzWriter(const std::filesystem::path& path) : file_(path) {}
 
-  /// Adds an array. Throws ArgumentError if the key is taken or too long, IoError if the array cannot be written.
+  /// Adds an array. Throws ArgumentError if the key is taken, too long or no relative path (it may not lead out of the
+  /// archive's place by ".."), IoError if the array cannot be written.
   template <class T>
   void add(std::string_view key, TensorView<T> array) {
     add(key, npy_header(kDTypeOf<T>, array.shape()), std::as_bytes(array.span()));
@@ -136,6 +154,10 @@ class NpzWriter {
     std::string name(key);
     name += detail::kNpySuffix;
     if (name.size() > kLongestName) throw ArgumentError(file_.path().string() + ": a key is too long");
+    if (!detail::is_inside(name)) {
+      throw ArgumentError(
+          detail::text(file_.path().string(), ": expected a relative path as key, found ", detail::printable(key)));
+    }
     if (!names_.insert(name).second)
       throw ArgumentError(file_.path().string() + ": two arrays named " + std::string(key));
     const std::uint64_t size = std::uint64_t{header.size()} + data.size();
@@ -145,7 +167,8 @@ class NpzWriter {
                              .crc32 = detail::crc32_of(data, detail::crc32_of(header)),
                              .compressed_size = size,
                              .size = size,
-                             .offset = file_.position()};
+                             .offset = file_.position(),
+                             .limit = 0};
     file_.write(detail::zip_local_header(member));
     file_.write(header);
     file_.write(data);

@@ -20,9 +20,10 @@
 #include <rvm/core/atomic_file.hpp>
 #include <rvm/core/dtype.hpp>
 #include <rvm/core/error.hpp>
-#include <rvm/core/mapped_file.hpp>
 #include <rvm/core/tensor.hpp>
 #include <rvm/weights/detail/bytes.hpp>
+#include <rvm/weights/detail/file_bytes.hpp>
+#include <rvm/weights/limits.hpp>
 #include <rvm/weights/weights.hpp>
 
 namespace rvm {
@@ -30,7 +31,6 @@ namespace rvm {
 namespace detail {
 
 inline constexpr std::size_t kSafetensorsPrefix = 8;
-inline constexpr std::uint64_t kSafetensorsHeaderLimit = 100'000'000;
 inline constexpr const char* kSafetensorsMetadata = "__metadata__";
 
 struct SafetensorsType {
@@ -67,14 +67,18 @@ struct SafetensorsHeader {
   std::vector<SafetensorsEntry> entries;
 };
 
-/// The header's JSON. Keys that occur twice and nesting beyond what the format has are refused while parsing.
+/// The header's JSON. Keys that occur twice in an object and nesting beyond what the format has are refused while
+/// parsing.
 inline nlohmann::json parse_safetensors_json(std::string_view text, const std::string& file) {
   using Json = nlohmann::json;
-  std::unordered_set<std::string> seen;
+  std::array<std::unordered_set<std::string>, kSafetensorsDepthLimit + 1> seen;  // keys of the object at each depth
   const auto check = [&](int depth, Json::parse_event_t event, Json& parsed) {
-    constexpr int kDeepest = 4;
-    if (depth > kDeepest) throw WeightsError(file, {}, "a safetensors header", "JSON nested too deeply");
-    if (event == Json::parse_event_t::key && depth == 1 && !seen.insert(parsed.get<std::string>()).second) {
+    if (depth > kSafetensorsDepthLimit) throw WeightsError(file, {}, "a safetensors header", "JSON nested too deeply");
+    auto& keys = seen[static_cast<std::size_t>(depth)];
+    if (event == Json::parse_event_t::object_end && depth < kSafetensorsDepthLimit) {
+      seen[static_cast<std::size_t>(depth) + 1].clear();
+    }
+    if (event == Json::parse_event_t::key && !keys.insert(parsed.get<std::string>()).second) {
       throw WeightsError(file, parsed.get<std::string>(), "every key once", "it twice");
     }
     return true;
@@ -165,11 +169,11 @@ inline SafetensorsHeader read_safetensors_header(std::span<const std::byte> byte
   return header;
 }
 
-/// The arrays of a mapped safetensors file, used in place.
+/// The arrays of a safetensors file, used in place.
 class SafetensorsStore final : public WeightStore {
  public:
-  SafetensorsStore(std::string source, std::shared_ptr<const MappedFile> file)
-      : SafetensorsStore(source, file, read_safetensors_header(file->bytes(), source)) {}
+  SafetensorsStore(const std::string& source, const FileBytes& file)
+      : SafetensorsStore(source, file, read_safetensors_header(file.bytes(), source)) {}
 
   WeightArray array(std::size_t index) const override {
     const SafetensorsEntry& entry = header_.entries[index];
@@ -178,18 +182,18 @@ class SafetensorsStore final : public WeightStore {
                         .dtype = entry.dtype,
                         .shape = entry.shape,
                         .fortran_order = false,
-                        .bytes = file_->bytes().subspan(offset(entry), size(entry)),
-                        .owner = file_,
+                        .bytes = file_.bytes().subspan(offset(entry), size(entry)),
+                        .owner = file_.owner(),
                         .checksum = std::nullopt});
   }
 
   void discard(std::size_t index) const noexcept override {
     const SafetensorsEntry& entry = header_.entries[index];
-    file_->discard(offset(entry), size(entry));
+    file_.discard(offset(entry), size(entry));
   }
 
  private:
-  SafetensorsStore(std::string source, std::shared_ptr<const MappedFile> file, SafetensorsHeader header)
+  SafetensorsStore(std::string source, FileBytes file, SafetensorsHeader header)
       : WeightStore(std::move(source), keys_of(header)), file_(std::move(file)), header_(std::move(header)) {}
 
   static std::vector<std::string> keys_of(const SafetensorsHeader& header) {
@@ -206,7 +210,7 @@ class SafetensorsStore final : public WeightStore {
     return static_cast<std::size_t>(entry.end - entry.begin);
   }
 
-  std::shared_ptr<const MappedFile> file_;
+  FileBytes file_;
   SafetensorsHeader header_;
 };
 
@@ -215,7 +219,7 @@ class SafetensorsStore final : public WeightStore {
 /// Opens a safetensors file. Reads only its header; an array's bytes are read when they are asked for. Throws IoError
 /// if the file cannot be read, WeightsError if it is damaged.
 inline Weights load_safetensors(const std::filesystem::path& path) {
-  return Weights(std::make_shared<detail::SafetensorsStore>(path.string(), std::make_shared<const MappedFile>(path)));
+  return Weights(std::make_shared<detail::SafetensorsStore>(path.string(), detail::FileBytes(path)));
 }
 
 /// Writes all arrays as float32 to a safetensors file, whole or not at all. Throws IoError, or WeightsError if an array

@@ -82,6 +82,14 @@ class Weights {
                            (closest.empty() ? "" : "; the closest is \"" + closest + "\""));
   }
 
+  /// The same arrays, of which a model also takes values that are NaN or infinite. Without it, it refuses them.
+  Weights allow_non_finite() const {
+    Weights allowing = *this;
+    allowing.non_finite_allowed_ = true;
+    return allowing;
+  }
+  bool non_finite_allowed() const noexcept { return non_finite_allowed_; }
+
   /// Gives back the pages of a mapped file that reading this array has made resident. It can be read again.
   void discard(std::string_view key) const noexcept {
     if (const std::optional<std::size_t> index = store_->find(key)) store_->discard(*index);
@@ -89,6 +97,7 @@ class Weights {
 
  private:
   std::shared_ptr<const detail::WeightStore> store_;
+  bool non_finite_allowed_ = false;
 };
 
 namespace detail {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <concepts>
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -24,6 +25,14 @@ std::string text(const Parts&... parts) {
   };
   (append(parts), ...);
   return out;
+}
+
+/// A text from a file as a one-line message can show it: control characters as ?, and not more than a few words.
+inline std::string printable(std::string_view text) {
+  constexpr std::size_t kLongest = 300;
+  std::string out(text.substr(0, kLongest));
+  for (char& c : out) c = static_cast<unsigned char>(c) < ' ' || c == 0x7f ? '?' : c;
+  return text.size() > kLongest ? out + "..." : out;
 }
 
 }  // namespace rvm::detail

@@ -40,6 +40,7 @@ struct ZipMember {
   std::uint64_t compressed_size = 0;
   std::uint64_t size = 0;
   std::uint64_t offset = 0;  // of the local header
+  std::uint64_t limit = 0;   // where the next member, or the directory, begins
 };
 
 /// The general-purpose flags of a member of this name: whether it is UTF-8 beyond ASCII.

@@ -3,15 +3,13 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
-#include <memory>
-#include <new>
+#include <initializer_list>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
-
-#include <zlib.h>
 
 #include <rvm/core/error.hpp>
 #include <rvm/weights/detail/bytes.hpp>
@@ -19,8 +17,10 @@
 
 namespace rvm::detail {
 
-[[noreturn]] inline void zip_error(const std::string& file, std::string expected, std::string found) {
-  throw WeightsError(file, {}, std::move(expected), std::move(found));
+/// `member` is a name, or empty where it is the archive that is wrong.
+[[noreturn]] inline void zip_error(const std::string& file, const std::string& member, std::string expected,
+                                   std::string found) {
+  throw WeightsError(file, member, std::move(expected), std::move(found));
 }
 
 /// Where a ZIP archive's central directory lies.
@@ -43,101 +43,176 @@ inline std::size_t find_zip_end(std::span<const std::byte> bytes, const std::str
       }
     }
   }
-  zip_error(file, "a whole ZIP archive", "no end of its directory: the file may be cut off");
+  zip_error(file, {}, "a whole ZIP archive", "no end of its directory: the file may be cut off");
 }
 
-/// Reads the end of the archive. Throws WeightsError if it is damaged or spans several disks.
+/// A number of the archive, once in few bits and once in 64. They contradict if the former is neither the latter nor
+/// saturated.
+inline void widen_zip_number(std::uint64_t& number, std::uint64_t saturated, std::uint64_t wide,
+                             const std::string& file, const std::string& member) {
+  if (number != saturated && number != wide) {
+    zip_error(file, member, "ZIP64 numbers that agree with the others",
+              std::to_string(wide) + " beside " + std::to_string(number));
+  }
+  number = wide;
+}
+
+/// Reads the end of the archive. Throws WeightsError if it is damaged, contradicts itself or spans several disks.
 inline ZipDirectory find_zip_directory(std::span<const std::byte> bytes, const std::string& file) {
-  const std::size_t end = find_zip_end(bytes, file);
+  std::size_t end = find_zip_end(bytes, file);
   ZipDirectory directory{load_le<std::uint16_t>(bytes, end + 10), load_le<std::uint32_t>(bytes, end + 12),
                          load_le<std::uint32_t>(bytes, end + 16)};
   std::uint64_t count_here = load_le<std::uint16_t>(bytes, end + 8);
-  std::uint64_t disk = load_le<std::uint16_t>(bytes, end + 4);
-  std::uint64_t limit = end;
-  const bool saturated = directory.count == kZip16 || directory.size == kZip32 || directory.offset == kZip32;
-  if (saturated && end >= kZip64LocatorSize &&
-      load_le<std::uint32_t>(bytes, end - kZip64LocatorSize) == kZip64Locator) {
+  bool one_disk = load_le<std::uint16_t>(bytes, end + 4) == 0 && load_le<std::uint16_t>(bytes, end + 6) == 0;
+  if (end >= kZip64LocatorSize && load_le<std::uint32_t>(bytes, end - kZip64LocatorSize) == kZip64Locator) {
     const std::size_t locator = end - kZip64LocatorSize;
-    const auto at64 = load_le<std::uint64_t>(bytes, locator + 8);
-    if (!in_range(at64, kZip64EndSize, locator))
-      zip_error(file, "the ZIP64 directory end inside the file", "another place");
-    const auto at = static_cast<std::size_t>(at64);
-    if (load_le<std::uint32_t>(bytes, at) != kZip64End) zip_error(file, "a ZIP64 directory end", "other bytes");
-    disk = load_le<std::uint32_t>(bytes, at + 16);
-    count_here = load_le<std::uint64_t>(bytes, at + 24);
-    directory = {load_le<std::uint64_t>(bytes, at + 32), load_le<std::uint64_t>(bytes, at + 40),
-                 load_le<std::uint64_t>(bytes, at + 48)};
-    limit = at64;
+    const auto at = load_le<std::uint64_t>(bytes, locator + 8);
+    if (!in_range(at, kZip64EndSize, locator)) {
+      zip_error(file, {}, "the ZIP64 directory end inside the file", "another place");
+    }
+    end = static_cast<std::size_t>(at);
+    constexpr std::uint64_t kUncounted = 12;  // what the record's own size leaves out
+    if (load_le<std::uint32_t>(bytes, end) != kZip64End ||
+        load_le<std::uint64_t>(bytes, end + 4) != locator - end - kUncounted) {
+      zip_error(file, {}, "a ZIP64 directory end", "other bytes");
+    }
+    widen_zip_number(count_here, kZip16, load_le<std::uint64_t>(bytes, end + 24), file, {});
+    widen_zip_number(directory.count, kZip16, load_le<std::uint64_t>(bytes, end + 32), file, {});
+    widen_zip_number(directory.size, kZip32, load_le<std::uint64_t>(bytes, end + 40), file, {});
+    widen_zip_number(directory.offset, kZip32, load_le<std::uint64_t>(bytes, end + 48), file, {});
+    one_disk = one_disk && load_le<std::uint32_t>(bytes, locator + 4) == 0 &&
+               load_le<std::uint64_t>(bytes, end + 16) == 0 && load_le<std::uint32_t>(bytes, locator + 16) <= 1;
   }
-  if (disk != 0 || count_here != directory.count) zip_error(file, "a ZIP archive in one piece", "one of several disks");
-  if (!in_range(directory.offset, directory.size, limit)) {
-    zip_error(file, "the ZIP directory inside the file", "another place: the file may be cut off");
+  if (!one_disk || count_here != directory.count) {
+    zip_error(file, {}, "a ZIP archive in one piece", "one of several disks");
+  }
+  if (!in_range(directory.offset, directory.size, end) || directory.offset + directory.size != end) {
+    zip_error(file, {}, "a ZIP directory that ends at byte " + std::to_string(end),
+              std::to_string(directory.size) + " bytes from " + std::to_string(directory.offset) +
+                  " on: the file may be cut off");
   }
   return directory;
 }
 
-/// Replaces sizes and offset that do not fit 32 bits by those of the ZIP64 extra field.
-inline void read_zip64_extra(std::span<const std::byte> extra, ZipMember& member, const std::string& file) {
-  std::uint64_t* const wanted[] = {member.size == kZip32 ? &member.size : nullptr,
-                                   member.compressed_size == kZip32 ? &member.compressed_size : nullptr,
-                                   member.offset == kZip32 ? &member.offset : nullptr};
-  while (extra.size() >= 4) {
+/// The ZIP64 one among a header's extra fields, if there is one.
+inline std::optional<std::span<const std::byte>> find_zip64_field(std::span<const std::byte> extra,
+                                                                  const std::string& file, const std::string& member) {
+  constexpr std::size_t kHead = 4;
+  std::optional<std::span<const std::byte>> found;
+  while (extra.size() >= kHead) {
     const auto id = load_le<std::uint16_t>(extra, 0);
     const std::size_t size = load_le<std::uint16_t>(extra, 2);
-    if (size > extra.size() - 4) break;
-    std::span<const std::byte> field = extra.subspan(4, size);
-    extra = extra.subspan(4 + size);
-    if (id != kZip64Extra) continue;
-    for (std::uint64_t* const value : wanted) {
-      if (value == nullptr) continue;
-      if (field.size() < sizeof(*value)) zip_error(file, "whole ZIP64 sizes of " + member.name, "a field cut off");
-      *value = load_le<std::uint64_t>(field, 0);
-      field = field.subspan(sizeof(*value));
+    if (size > extra.size() - kHead) zip_error(file, member, "whole extra fields", "one cut off");
+    if (id == kZip64Extra) {
+      if (found) zip_error(file, member, "one ZIP64 field", "two");
+      found = extra.subspan(kHead, size);
     }
-    return;
+    extra = extra.subspan(kHead + size);
+  }
+  return found;
+}
+
+/// Replaces numbers that do not fit 32 bits by those of the ZIP64 field: it has them alone, or all.
+inline void read_zip64_numbers(std::span<const std::byte> extra, std::initializer_list<std::uint64_t*> numbers,
+                               const std::string& file, const std::string& member) {
+  auto field = find_zip64_field(extra, file, member).value_or(std::span<const std::byte>());
+  const bool has_all = field.size() >= numbers.size() * sizeof(std::uint64_t);
+  for (std::uint64_t* const number : numbers) {
+    if (*number != kZip32 && !has_all) continue;
+    if (field.size() < sizeof(*number)) {
+      zip_error(file, member, "64-bit sizes and offset where 32 bits do not do", "a ZIP64 field without them");
+    }
+    widen_zip_number(*number, kZip32, load_le<std::uint64_t>(field, 0), file, member);
+    field = field.subspan(sizeof(*number));
+  }
+  if (field.size() >= sizeof(std::uint64_t)) {
+    zip_error(file, member, "64-bit sizes and offset where 32 bits do not do, and nothing more", "more");
+  }
+}
+
+/// Whether the name stays below the place where an archive would be unpacked. Nothing is unpacked to files here, but an
+/// archive that means to leave its place is no weight file.
+inline bool is_inside(std::string_view name) noexcept {
+  const bool plain = std::all_of(name.begin(), name.end(), [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte >= 0x20 && byte != 0x7f && c != '\\';
+  });
+  if (name.empty() || !plain || name.front() == '/' || (name.size() > 1 && name[1] == ':')) return false;
+  for (std::size_t begin = 0; begin <= name.size();) {
+    const std::size_t end = std::min(name.find('/', begin), name.size());
+    if (name.substr(begin, end - begin) == "..") return false;
+    begin = end + 1;
+  }
+  return true;
+}
+
+/// One entry of the directory: the first of `entries`.
+inline ZipMember read_zip_entry(std::span<const std::byte> entries, std::size_t& size, const std::string& file,
+                                const std::string& what) {
+  if (entries.size() < kZipCentralSize || load_le<std::uint32_t>(entries, 0) != kZipCentral) {
+    zip_error(file, {}, what, "other bytes");
+  }
+  const std::size_t name = load_le<std::uint16_t>(entries, 28);
+  const std::size_t extra = load_le<std::uint16_t>(entries, 30);
+  size = kZipCentralSize + name + extra + load_le<std::uint16_t>(entries, 32);
+  if (size > entries.size()) zip_error(file, {}, what, "a part of it");
+  ZipMember member{.name = std::string(as_text(entries.subspan(kZipCentralSize, name))),
+                   .flags = load_le<std::uint16_t>(entries, 8),
+                   .method = load_le<std::uint16_t>(entries, 10),
+                   .crc32 = load_le<std::uint32_t>(entries, 16),
+                   .compressed_size = load_le<std::uint32_t>(entries, 20),
+                   .size = load_le<std::uint32_t>(entries, 24),
+                   .offset = load_le<std::uint32_t>(entries, 42),
+                   .limit = 0};
+  if (!is_inside(member.name)) zip_error(file, member.name, "a relative member name without ..", "another");
+  read_zip64_numbers(entries.subspan(kZipCentralSize + name, extra),
+                     {&member.size, &member.compressed_size, &member.offset}, file, member.name);
+  return member;
+}
+
+/// Says of each member where it must end: where the next begins, the last where the directory does. Throws WeightsError
+/// if one is longer.
+inline void bound_zip_members(std::vector<ZipMember>& members, std::uint64_t directory, const std::string& file) {
+  std::vector<ZipMember*> order;
+  order.reserve(members.size());
+  for (ZipMember& member : members) order.push_back(&member);
+  std::sort(order.begin(), order.end(), [](const ZipMember* a, const ZipMember* b) { return a->offset < b->offset; });
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    ZipMember& member = *order[i];
+    const bool last = i + 1 == order.size();
+    member.limit = last ? directory : order[i + 1]->offset;
+    const std::uint64_t header = kZipLocalSize + member.name.size();
+    if (!in_range(member.offset, header, member.limit) ||
+        !in_range(member.offset + header, member.compressed_size, member.limit)) {
+      zip_error(file, member.name,
+                std::to_string(member.compressed_size) + " bytes between byte " + std::to_string(member.offset) +
+                    " and " + (last ? "the ZIP directory" : "member " + order[i + 1]->name),
+                "no room: members overlap");
+    }
   }
 }
 
 /// The members of an archive in the directory's order. Touches only the end of the file. Throws WeightsError if the
-/// directory is damaged.
+/// directory is damaged, or if members overlap or have names that lead elsewhere.
 inline std::vector<ZipMember> read_zip_directory(std::span<const std::byte> bytes, const std::string& file) {
   const ZipDirectory directory = find_zip_directory(bytes, file);
-  const auto entries =
-      bytes.subspan(static_cast<std::size_t>(directory.offset), static_cast<std::size_t>(directory.size));
+  auto entries = bytes.subspan(static_cast<std::size_t>(directory.offset), static_cast<std::size_t>(directory.size));
   if (directory.count > entries.size() / kZipCentralSize) {
-    zip_error(file, std::to_string(directory.count) + " members",
+    zip_error(file, {}, std::to_string(directory.count) + " members",
               "a directory of " + std::to_string(entries.size()) + " bytes");
   }
   std::vector<ZipMember> members;
   members.reserve(static_cast<std::size_t>(directory.count));
-  std::size_t at = 0;
   for (std::uint64_t i = 0; i < directory.count; ++i) {
-    if (entries.size() - at < kZipCentralSize || load_le<std::uint32_t>(entries, at) != kZipCentral) {
-      zip_error(file, "entry " + std::to_string(i) + " of the ZIP directory", "other bytes");
-    }
-    const std::size_t name = load_le<std::uint16_t>(entries, at + 28);
-    const std::size_t extra = load_le<std::uint16_t>(entries, at + 30);
-    const std::size_t comment = load_le<std::uint16_t>(entries, at + 32);
-    const std::size_t size = kZipCentralSize + name + extra + comment;
-    if (size > entries.size() - at)
-      zip_error(file, "entry " + std::to_string(i) + " of the ZIP directory", "a part of it");
-    ZipMember member{.name = std::string(as_text(entries.subspan(at + kZipCentralSize, name))),
-                     .flags = load_le<std::uint16_t>(entries, at + 8),
-                     .method = load_le<std::uint16_t>(entries, at + 10),
-                     .crc32 = load_le<std::uint32_t>(entries, at + 16),
-                     .compressed_size = load_le<std::uint32_t>(entries, at + 20),
-                     .size = load_le<std::uint32_t>(entries, at + 24),
-                     .offset = load_le<std::uint32_t>(entries, at + 42)};
-    read_zip64_extra(entries.subspan(at + kZipCentralSize + name, extra), member, file);
-    if (!in_range(member.offset, member.compressed_size, directory.offset)) {
-      zip_error(file, "member " + member.name + " before the ZIP directory", "another place");
-    }
-    members.push_back(std::move(member));
-    at += size;
+    std::size_t size = 0;
+    members.push_back(read_zip_entry(entries, size, file, "entry " + std::to_string(i) + " of the ZIP directory"));
+    entries = entries.subspan(size);
   }
-  if (at != entries.size()) {
-    zip_error(file, "a ZIP directory of " + std::to_string(at) + " bytes", std::to_string(entries.size()));
+  if (!entries.empty()) {
+    zip_error(file, {}, std::to_string(directory.count) + " members in the ZIP directory",
+              std::to_string(entries.size()) + " bytes more");
   }
+  bound_zip_members(members, directory.offset, file);
   return members;
 }
 
@@ -145,74 +220,31 @@ inline std::vector<ZipMember> read_zip_directory(std::span<const std::byte> byte
 /// directory, or if it is encrypted.
 inline std::span<const std::byte> zip_member_bytes(std::span<const std::byte> bytes, const ZipMember& member,
                                                    const std::string& file, const std::string& key) {
-  const auto fail = [&](std::string expected, std::string found) {
-    throw WeightsError(file, key, std::move(expected), std::move(found));
-  };
   constexpr std::uint16_t kEncrypted = 1;
-  if ((member.flags & kEncrypted) != 0) fail("a plain member", "an encrypted one");
-  if (!in_range(member.offset, kZipLocalSize, bytes.size())) fail("a ZIP member", "the end of the file");
-  const auto local = bytes.subspan(static_cast<std::size_t>(member.offset));
-  if (load_le<std::uint32_t>(local, 0) != kZipLocal) fail("a ZIP member", "other bytes");
+  constexpr std::uint16_t kStreamed = 8;  // CRC and sizes were not known yet when the local header was written
+  if ((member.flags & kEncrypted) != 0) zip_error(file, key, "a plain member", "an encrypted one");
+  const auto offset = static_cast<std::size_t>(member.offset);
+  const auto local = bytes.subspan(offset, static_cast<std::size_t>(member.limit) - offset);
+  if (load_le<std::uint32_t>(local, 0) != kZipLocal) zip_error(file, key, "a ZIP member", "other bytes");
   const std::size_t name = load_le<std::uint16_t>(local, 26);
-  const std::size_t begin = kZipLocalSize + name + load_le<std::uint16_t>(local, 28);
-  if (!in_range(begin, member.compressed_size, local.size())) fail("a whole ZIP member", "the end of the file");
-  if (as_text(local.subspan(kZipLocalSize, name)) != member.name)
-    fail("the same name as in the ZIP directory", "another");
+  const std::size_t extra = load_le<std::uint16_t>(local, 28);
+  const std::size_t begin = kZipLocalSize + name + extra;
+  if (!in_range(begin, member.compressed_size, local.size())) {
+    zip_error(file, key, "a whole ZIP member", "one that reaches into the next");
+  }
+  if (as_text(local.subspan(kZipLocalSize, name)) != member.name) {
+    zip_error(file, key, "the same name as in the ZIP directory", "another");
+  }
+  std::uint64_t packed = load_le<std::uint32_t>(local, 18);
+  std::uint64_t size = load_le<std::uint32_t>(local, 22);
+  read_zip64_numbers(local.subspan(kZipLocalSize + name, extra), {&size, &packed}, file, key);
+  const bool streamed = (load_le<std::uint16_t>(local, 6) & kStreamed) != 0;
+  const bool same_bytes =
+      load_le<std::uint32_t>(local, 14) == member.crc32 && packed == member.compressed_size && size == member.size;
+  if (load_le<std::uint16_t>(local, 8) != member.method || (!streamed && !same_bytes)) {
+    zip_error(file, key, "the same method, CRC and sizes as in the ZIP directory", "others");
+  }
   return local.subspan(begin, static_cast<std::size_t>(member.compressed_size));
-}
-
-/// Unpacks a deflated member into memory of its own. Throws WeightsError if the result has not the size and the CRC
-/// that the directory says.
-inline std::shared_ptr<const std::byte[]> inflate_zip_member(std::span<const std::byte> packed, const ZipMember& member,
-                                                             const std::string& file, const std::string& key) {
-  const auto fail = [&](std::string expected, std::string found) {
-    throw WeightsError(file, key, std::move(expected), std::move(found));
-  };
-  constexpr std::uint64_t kMaxRatio = 1032;  // deflate's: 258 bytes from 2 bits
-  if (member.size / kMaxRatio > packed.size() || member.size > std::numeric_limits<std::size_t>::max()) {
-    fail("a size that " + std::to_string(packed.size()) + " bytes can unpack to", std::to_string(member.size));
-  }
-  const auto size = static_cast<std::size_t>(member.size);
-  const std::shared_ptr<std::byte[]> out(new std::byte[size + 1]);
-
-  struct Inflater {
-    z_stream stream{};
-    bool ready = ::inflateInit2(&stream, -MAX_WBITS) == Z_OK;
-    Inflater() = default;
-    Inflater(const Inflater&) = delete;
-    Inflater& operator=(const Inflater&) = delete;
-    ~Inflater() {
-      if (ready) ::inflateEnd(&stream);
-    }
-  } inflater;
-  if (!inflater.ready) throw std::bad_alloc();
-
-  std::size_t in = 0;
-  std::size_t done = 0;
-  std::uint32_t crc = 0;
-  for (int status = Z_OK; status != Z_STREAM_END;) {
-    const std::size_t in_chunk = std::min(packed.size() - in, kZlibChunk);
-    const std::size_t out_chunk = std::min(size - done, kZlibChunk);
-    inflater.stream.next_in = reinterpret_cast<Bytef*>(const_cast<std::byte*>(packed.data() + in));
-    inflater.stream.avail_in = static_cast<uInt>(in_chunk);
-    inflater.stream.next_out = reinterpret_cast<Bytef*>(out.get() + done);
-    inflater.stream.avail_out = static_cast<uInt>(out_chunk);
-    status = ::inflate(&inflater.stream, Z_NO_FLUSH);
-    const std::size_t consumed = in_chunk - inflater.stream.avail_in;
-    const std::size_t produced = out_chunk - inflater.stream.avail_out;
-    crc = crc32_of({out.get() + done, produced}, crc);
-    in += consumed;
-    done += produced;
-    if (status == Z_MEM_ERROR) throw std::bad_alloc();
-    const bool stuck = status == Z_BUF_ERROR || (status == Z_OK && consumed == 0 && produced == 0);
-    if (stuck) fail(std::to_string(size) + " unpacked bytes", done == size ? "more" : std::to_string(done));
-    if (status != Z_OK && status != Z_STREAM_END) fail("deflated bytes", "damaged ones");
-  }
-  if (done != size) fail(std::to_string(size) + " unpacked bytes", std::to_string(done));
-  if (crc != member.crc32) {
-    fail("CRC-32 " + std::to_string(member.crc32), std::to_string(crc) + ": the file is damaged");
-  }
-  return out;
 }
 
 }  // namespace rvm::detail
