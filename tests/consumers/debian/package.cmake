@@ -10,7 +10,7 @@ endfunction()
 
 file(REMOVE_RECURSE ${DIR})
 run(${CMAKE_COMMAND} -S ${RVM_SOURCE_DIR} -B ${DIR}/build -DCMAKE_CXX_COMPILER=${CXX}
-    -DRVM_BUILD_EXAMPLES=OFF -DRVM_BUILD_TESTS=OFF)
+    -DRVM_BUILD_EXAMPLES=OFF -DRVM_BUILD_TESTS=OFF -DRVM_CUDA=OFF)
 run(${CMAKE_CPACK_COMMAND} -G DEB --config ${DIR}/build/CPackConfig.cmake -B ${DIR}/packages)
 file(GLOB packages ${DIR}/packages/*.deb)
 if(NOT packages MATCHES "/librvm-dev_${VERSION}(-1)?_all\\.deb$")
