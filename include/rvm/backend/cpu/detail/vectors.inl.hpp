@@ -32,6 +32,10 @@ RVM_INLINE F load(const bfloat16* p) {
   __m256i half;
   std::memcpy(&half, p, sizeof(half));
   return reinterpret_cast<F>(reinterpret_cast<I>(_mm512_maskz_cvtepu16_epi32(kAllLanes, half)) << 16);
+#elif RVM_SIMD_BYTES == 32
+  __m128i half;
+  std::memcpy(&half, p, sizeof(half));
+  return reinterpret_cast<F>(reinterpret_cast<I>(_mm256_cvtepu16_epi32(half)) << 16);
 #else
   H half;
   std::memcpy(&half, p, sizeof(half));
