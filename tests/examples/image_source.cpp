@@ -100,6 +100,13 @@ TEST_CASE("a JPEG without a picture is refused") {
   CHECK(refusal(picture("no_picture.jpg")) == "file: cannot be read as an image: there is no picture in the JPEG");
 }
 
+TEST_CASE("what a message quotes of a picture is printable") {
+  Bytes png = test::read_file(test::data("labels/rgb8.png"));
+  const std::array<std::byte, 4> kind{std::byte{1}, std::byte{'\n'}, std::byte{27}, std::byte{'x'}};
+  std::copy(kind.begin(), kind.end(), png.end() - 8);  // of the last chunk
+  CHECK(refusal(png) == "file: cannot be read as an image: ???x PNG chunk not known");
+}
+
 TEST_CASE("a JPEG or PNG cut off at any byte is refused") {
   Bytes png = test::read_file(test::data("labels/rgb8.png"));
   png.resize(png.size() - 12);  // the last chunk says nothing
