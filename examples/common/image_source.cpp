@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include <rvm/core/detail/text.hpp>
 #include <rvm/core/error.hpp>
 #include <rvm/core/mapped_file.hpp>
 
@@ -63,7 +64,9 @@ Image load_image(const std::filesystem::path& path) {
 
 Image decode_image(std::span<const std::byte> file, const std::string& name) {
   if (is_jpeg(file)) return decode_jpeg(file, name);
-  const auto fail = [&](const std::string& reason) { throw IoError(name + ": cannot be read as an image: " + reason); };
+  const auto fail = [&](std::string_view reason) {
+    throw IoError(name + ": cannot be read as an image: " + detail::printable(reason));  // it may quote the file
+  };
   if (file.size() > static_cast<std::size_t>(std::numeric_limits<int>::max())) fail("more than 2 GiB");
   const auto* const bytes = reinterpret_cast<const stbi_uc*>(file.data());
   const auto size = static_cast<int>(file.size());
