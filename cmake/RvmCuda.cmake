@@ -1,7 +1,10 @@
 # The library behind rvm/backend/cuda/runtime.hpp and operations.hpp: the one part of rvm that is compiled. Who uses it
 # needs neither nvcc nor CUDA's headers.
-if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES AND NOT DEFINED ENV{CUDAARCHS})
+if(NOT CMAKE_CUDA_ARCHITECTURES)
   set(CMAKE_CUDA_ARCHITECTURES 80-real 90-real 90-virtual)
+  if(DEFINED ENV{CUDAARCHS})
+    set(CMAKE_CUDA_ARCHITECTURES $ENV{CUDAARCHS})
+  endif()
 endif()
 enable_language(CUDA)
 
