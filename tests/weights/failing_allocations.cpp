@@ -41,15 +41,8 @@ void read_all(const std::filesystem::path& path) {
 }  // namespace
 
 TEST_CASE("weights that cannot be read for want of memory leave nothing") {
-  const test::TempDir dir;
-  const std::string data = RVM_TEST_DATA;
-  std::vector<std::pair<std::string, rvm::Tensor<float>>> tensors;
-  tensors.emplace_back("one", rvm::Tensor<float>({3, 5}));
-  tensors.emplace_back("a/much/longer/key/than/fits/a/short/string", rvm::Tensor<float>({40}));
-  rvm::save_safetensors(dir / "file.safetensors", rvm::Weights::from_tensors("memory", std::move(tensors)));
-  const std::array<std::filesystem::path, 3> files{data + "/npy/stored.npz", data + "/npy/deflated.npz",
-                                                   dir / "file.safetensors"};
-  const std::filesystem::path& file = files[GENERATE(0U, 1U, 2U)];
+  // Not safetensors: what nlohmann-json 3.11 takes apart, it takes memory for, and ends the program if there is none.
+  const std::filesystem::path file = RVM_TEST_DATA "/npy/" + GENERATE(as<std::string>(), "stored", "deflated") + ".npz";
   const bool all_after = GENERATE(false, true);
   CAPTURE(file.string());
   check(test::each_failing_allocation(

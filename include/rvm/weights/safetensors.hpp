@@ -225,19 +225,19 @@ inline Weights load_safetensors(const std::filesystem::path& path) {
 /// Writes all arrays as float32 to a safetensors file, whole or not at all. Throws IoError, or WeightsError if an array
 /// is damaged or not of a floating-point type.
 inline void save_safetensors(const std::filesystem::path& path, const Weights& weights) {
-  nlohmann::json header = nlohmann::json::object();
   const std::vector<std::string> keys = weights.keys();
+  std::string text = "{";
   std::uint64_t at = 0;
   for (const std::string& key : keys) {
     if (key == detail::kSafetensorsMetadata) throw ArgumentError(key + " cannot be the name of a tensor");
     const Shape shape = weights.at(key).shape();
     const std::uint64_t size = std::uint64_t{shape.elements()} * sizeof(float);
-    header[key] = {{"dtype", "F32"},
-                   {"shape", std::vector<std::size_t>(shape.begin(), shape.end())},
-                   {"data_offsets", {at, at + size}}};
+    text += detail::text(text.size() > 1 ? "," : "", nlohmann::json(key).dump(), R"(:{"dtype":"F32","shape":[)");
+    for (std::size_t i = 0; i < shape.rank(); ++i) text += detail::text(i == 0 ? "" : ",", shape[i]);
+    text += detail::text(R"(],"data_offsets":[)", at, ",", at + size, "]}");
     at += size;
   }
-  std::string text = header.dump();
+  text += "}";
   constexpr std::size_t kAlignment = 8;
   text.append((kAlignment - text.size() % kAlignment) % kAlignment, ' ');
   std::vector<std::byte> prefix;

@@ -69,15 +69,15 @@ float soften(float* row, std::size_t key_count, std::size_t stride, float scale)
   for (std::size_t j = key_count; j < stride; ++j) row[j] = row[0];  // changes no maximum
   F most = load(row);
   for (std::size_t j = kLanes; j < stride; j += kLanes) most = larger(most, load(row + j));
-  const float shift = largest(most) * scale;
+  const float shift = largest(most);
   F total{};
   std::size_t j = 0;
   for (; j + kLanes <= key_count; j += kLanes) {
-    total += Dot::store_weights(row, j, Dot::weights(load(row + j) * scale - shift));
+    total += Dot::store_weights(row, j, Dot::weights((load(row + j) - shift) * scale));
   }
   if (j < key_count) {
     float last[kLanes];
-    store(last, Dot::store_weights(row, j, Dot::weights(load(row + j) * scale - shift)));
+    store(last, Dot::store_weights(row, j, Dot::weights((load(row + j) - shift) * scale)));
     total += load_part(last, key_count - j);
   }
   return 1.0F / sum(total);
