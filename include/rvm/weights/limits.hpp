@@ -25,12 +25,12 @@ namespace rvm {
 /// The longest header text of a .npy file, in bytes, whatever the version of the format.
 inline constexpr std::size_t kNpyHeaderLimit = 64 * 1024;
 
-/// The longest header of a safetensors file, in bytes; the format's own limit. Its tree takes some twenty times the
-/// text while the file is opened.
+/// The longest header of a safetensors file, in bytes; the format's own limit. What it describes takes a few times
+/// the text while the file is opened.
 inline constexpr std::uint64_t kSafetensorsHeaderLimit = 100'000'000;
 
 /// How deep that header nests at most.
-inline constexpr int kSafetensorsDepthLimit = 4;
+inline constexpr std::size_t kSafetensorsDepthLimit = 4;
 
 /// Bytes that one deflated byte can become: 258 from 2 bits.
 inline constexpr std::uint64_t kDeflateLimit = 1032;

@@ -11,7 +11,6 @@
 #include <string>
 #include <string_view>
 #include <tuple>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -23,6 +22,7 @@
 #include <rvm/core/tensor.hpp>
 #include <rvm/weights/detail/bytes.hpp>
 #include <rvm/weights/detail/file_bytes.hpp>
+#include <rvm/weights/detail/safetensors_json.hpp>
 #include <rvm/weights/limits.hpp>
 #include <rvm/weights/weights.hpp>
 
@@ -31,7 +31,6 @@ namespace rvm {
 namespace detail {
 
 inline constexpr std::size_t kSafetensorsPrefix = 8;
-inline constexpr const char* kSafetensorsMetadata = "__metadata__";
 
 struct SafetensorsType {
   std::string_view name;
@@ -67,62 +66,45 @@ struct SafetensorsHeader {
   std::vector<SafetensorsEntry> entries;
 };
 
-/// The header's JSON. Keys that occur twice in an object and nesting beyond what the format has are refused while
-/// parsing.
-inline nlohmann::json parse_safetensors_json(std::string_view text, const std::string& file) {
-  using Json = nlohmann::json;
-  std::array<std::unordered_set<std::string>, kSafetensorsDepthLimit + 1> seen;  // keys of the object at each depth
-  const auto check = [&](int depth, Json::parse_event_t event, Json& parsed) {
-    if (depth > kSafetensorsDepthLimit) throw WeightsError(file, {}, "a safetensors header", "JSON nested too deeply");
-    auto& keys = seen[static_cast<std::size_t>(depth)];
-    if (event == Json::parse_event_t::object_end && depth < kSafetensorsDepthLimit) {
-      seen[static_cast<std::size_t>(depth) + 1].clear();
-    }
-    if (event == Json::parse_event_t::key && !keys.insert(parsed.get<std::string>()).second) {
-      throw WeightsError(file, parsed.get<std::string>(), "every key once", "it twice");
-    }
-    return true;
-  };
-  try {
-    return Json::parse(text.begin(), text.end(), check);
-  } catch (const Json::exception&) {
+/// What the header's JSON describes.
+inline std::vector<SafetensorsDescription> parse_safetensors_json(std::string_view text, const std::string& file) {
+  SafetensorsEvents events(file);
+  if (!nlohmann::json::sax_parse(text.begin(), text.end(), &events)) {
     throw WeightsError(file, {}, "a safetensors header", "damaged JSON");
   }
+  if (std::string_view(events.root()) != "object") {
+    throw WeightsError(file, {}, "a safetensors header", std::string("JSON ") + events.root());
+  }
+  return std::move(events.tensors());
 }
 
-/// Reads one tensor's description.
-inline SafetensorsEntry read_safetensors_entry(const std::string& key, const nlohmann::json& json,
-                                               const std::string& file) {
+/// Checks one tensor's description.
+inline SafetensorsEntry read_safetensors_entry(const SafetensorsDescription& tensor, const std::string& file) {
   const auto fail = [&](std::string expected, std::string found) {
-    throw WeightsError(file, key, std::move(expected), std::move(found));
+    throw WeightsError(file, tensor.key, std::move(expected), std::move(found));
   };
-  const auto member = [&](const char* name) -> const nlohmann::json& {
-    const auto found = json.is_object() ? json.find(name) : json.end();
-    if (!json.is_object() || found == json.end()) fail(std::string("'") + name + "'", "none");
-    return *found;
+  const auto require = [&](const SafetensorsField& field, const std::string& name) {
+    if (field.type == nullptr) fail("'" + name + "'", "none");
   };
-  const auto numbers = [&](const char* name) {
-    std::vector<std::uint64_t> out;
-    const nlohmann::json& list = member(name);
-    if (!list.is_array()) fail(std::string("a list '") + name + "'", list.type_name());
-    for (const nlohmann::json& value : list) {
-      if (!value.is_number_unsigned()) fail(std::string("whole numbers in '") + name + "'", value.type_name());
-      out.push_back(value.get<std::uint64_t>());
-    }
-    return out;
+  const auto require_numbers = [&](const SafetensorsField& field, const std::string& name) {
+    require(field, name);
+    if (std::string_view(field.type) != "array") fail("a list '" + name + "'", field.type);
+    if (field.not_whole_number != nullptr) fail("whole numbers in '" + name + "'", field.not_whole_number);
   };
 
-  const nlohmann::json& dtype = member("dtype");
-  const std::string name = dtype.is_string() ? dtype.get<std::string>() : dtype.type_name();
+  require(tensor.dtype, "dtype");
+  const std::string name = std::string_view(tensor.dtype.type) == "string" ? tensor.dtype.text : tensor.dtype.type;
   const auto type = std::find_if(kSafetensorsTypes.begin(), kSafetensorsTypes.end(),
                                  [&](const SafetensorsType& known) { return known.name == name; });
   if (type == kSafetensorsTypes.end()) fail("a numeric dtype", name);
-  const std::vector<std::uint64_t> shape = numbers("shape");
+  require_numbers(tensor.shape, "shape");
+  const std::vector<std::uint64_t>& shape = tensor.shape.numbers;
   if (shape.size() > Shape::kMaxRank) fail("at most 8 axes", std::to_string(shape.size()));
-  const std::vector<std::uint64_t> offsets = numbers("data_offsets");
+  require_numbers(tensor.data_offsets, "data_offsets");
+  const std::vector<std::uint64_t>& offsets = tensor.data_offsets.numbers;
   if (offsets.size() != 2 || offsets[0] > offsets[1]) fail("'data_offsets' of a beginning and an end", "others");
   const std::vector<std::size_t> extents(shape.begin(), shape.end());
-  SafetensorsEntry entry{key, type->dtype, Shape(std::span<const std::size_t>(extents)), offsets[0], offsets[1]};
+  SafetensorsEntry entry{tensor.key, type->dtype, Shape(std::span<const std::size_t>(extents)), offsets[0], offsets[1]};
   const std::optional<std::size_t> size = byte_size(entry.shape, entry.dtype);
   if (size != entry.end - entry.begin) {
     fail((size ? std::to_string(*size) : "more") + " bytes for " + name + " of shape " + to_string(entry.shape),
@@ -145,12 +127,10 @@ inline SafetensorsHeader read_safetensors_header(std::span<const std::byte> byte
     fail("a safetensors header of " + std::to_string(length) + " bytes", "the end of the file");
   }
   const auto header_size = static_cast<std::size_t>(length);
-  const nlohmann::json json = parse_safetensors_json(as_text(bytes.subspan(kSafetensorsPrefix, header_size)), file);
-  if (!json.is_object()) fail("a safetensors header", std::string("JSON ") + json.type_name());
-
   SafetensorsHeader header{kSafetensorsPrefix + header_size, {}};
-  for (const auto& [key, value] : json.items()) {
-    if (key != kSafetensorsMetadata) header.entries.push_back(read_safetensors_entry(key, value, file));
+  for (const SafetensorsDescription& tensor :
+       parse_safetensors_json(as_text(bytes.subspan(kSafetensorsPrefix, header_size)), file)) {
+    header.entries.push_back(read_safetensors_entry(tensor, file));
   }
   std::sort(header.entries.begin(), header.entries.end(), [](const SafetensorsEntry& a, const SafetensorsEntry& b) {
     return std::tie(a.begin, a.end, a.key) < std::tie(b.begin, b.end, b.key);
