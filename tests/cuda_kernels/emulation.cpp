@@ -112,6 +112,26 @@ TEST_CASE("lanes that read what their warp writes must meet first") {
   CHECK(std::isnan(run_with(false)[0]));
 }
 
+TEST_CASE("a warp that reads what another one copies must meet it, or runs ahead") {
+  const auto run_with = [](bool with_barrier) {
+    alignas(16) static const std::array<float, 4> numbers{1, 2, 3, 4};
+    std::vector<float> out(64);
+    run(1, 64, 32, [=, out = out.data()] {
+      const int warp = cuda::thread_index() / 32;
+      if (cuda::thread_index() % 32 == 0) cuda::copy_async(shared_floats() + 4 * warp, numbers.data(), true);
+      cuda::commit_async();
+      cuda::wait_async<0>();
+      if (with_barrier) cuda::sync_block();
+      cuda::sync_warp();
+      out[cuda::thread_index()] = shared_floats()[4 * (1 - warp)];
+    });
+    return out;
+  };
+  CHECK(run_with(true) == std::vector<float>(64, 1.0F));
+  CHECK(std::isnan(run_with(false)[0]));
+  CHECK(run_with(false)[32] == 1.0F);
+}
+
 TEST_CASE("lanes exchange numbers") {
   const Ordered ordered(GENERATE(Order::kForward, Order::kReverse, Order::kShuffled));
   std::vector<float> out(64);

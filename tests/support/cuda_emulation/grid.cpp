@@ -79,9 +79,17 @@ class Block {
         t->state = State::kLeft;
       });
     }
+    // A warp goes on for as long as it can before another gets its turn: as far ahead as a GPU might let it be.
     while (!all(State::kLeft, threads_.begin(), threads_.end())) {
-      run_ready(random);
-      if (!release()) throw std::logic_error(why_none_goes_on());
+      bool moved = false;
+      for (const std::size_t warp : turns(threads_.size() / kWarpSize, random)) {
+        while (run_warp(threads_.begin() + static_cast<std::ptrdiff_t>(warp * kWarpSize), random)) moved = true;
+      }
+      if (met(State::kMeetsBlock, threads_.begin(), threads_.end())) {
+        for (auto& thread : threads_) thread->state = State::kReady;
+        moved = true;
+      }
+      if (!moved) throw std::logic_error(why_none_goes_on());
     }
     for (std::size_t i = 0; i < kGuardBytes; ++i) {
       if (shared_[shared_bytes_ + i] != kGuard) throw std::logic_error("a block wrote behind its shared memory");
@@ -113,45 +121,39 @@ class Block {
     });
   }
 
-  void run_ready(test::Random& random) {
-    std::vector<std::size_t> turns(threads_.size());
-    std::iota(turns.begin(), turns.end(), std::size_t{0});
-    if (order == Order::kReverse) std::reverse(turns.begin(), turns.end());
+  static std::vector<std::size_t> turns(std::size_t count, test::Random& random) {
+    std::vector<std::size_t> out(count);
+    std::iota(out.begin(), out.end(), std::size_t{0});
+    if (order == Order::kReverse) std::reverse(out.begin(), out.end());
     if (order == Order::kShuffled) {
-      for (std::size_t i = turns.size() - 1; i > 0; --i) std::swap(turns[i], turns[random.between(0, i)]);
+      for (std::size_t i = count - 1; i > 0; --i) std::swap(out[i], out[random.between(0, i)]);
     }
-    for (const std::size_t turn : turns) {
-      Thread& thread = *threads_[turn];
+    return out;
+  }
+
+  // Runs a warp's lanes until each has left or must wait, and does what they do together. Whether any ran.
+  bool run_warp(Threads::iterator first, test::Random& random) {
+    bool ran = false;
+    for (const std::size_t lane : turns(kWarpSize, random)) {
+      Thread& thread = *first[static_cast<std::ptrdiff_t>(lane)];
       if (thread.state != State::kReady) continue;
-      index_.thread = static_cast<int>(turn);
+      ran = true;
+      index_.thread = static_cast<int>(static_cast<std::size_t>(first - threads_.begin()) + lane);
       thread.fiber.resume();
       if (thread.error) std::rethrow_exception(std::exchange(thread.error, nullptr));
     }
-  }
-
-  // Lets those go on for whom all have come. False if there are none, and not all have left.
-  bool release() {
-    bool released = false;
-    for (auto first = threads_.begin(); first != threads_.end(); first += kWarpSize) {
-      const auto last = first + kWarpSize;
-      if (!met(State::kMeetsWarp, first, last)) continue;
-      if ((*first)->together != nullptr) {
-        const void* arguments[kWarpSize];
-        void* results[kWarpSize];
-        for (int lane = 0; lane < kWarpSize; ++lane) {
-          arguments[lane] = first[lane]->argument;
-          results[lane] = first[lane]->result;
-        }
-        (*first)->together(arguments, results);
+    if (!ran || !met(State::kMeetsWarp, first, first + kWarpSize)) return ran;
+    if ((*first)->together != nullptr) {
+      const void* arguments[kWarpSize];
+      void* results[kWarpSize];
+      for (int lane = 0; lane < kWarpSize; ++lane) {
+        arguments[lane] = first[lane]->argument;
+        results[lane] = first[lane]->result;
       }
-      std::for_each(first, last, [](auto& thread) { thread->state = State::kReady; });
-      released = true;
+      (*first)->together(arguments, results);
     }
-    if (met(State::kMeetsBlock, threads_.begin(), threads_.end())) {
-      for (auto& thread : threads_) thread->state = State::kReady;
-      released = true;
-    }
-    return released || all(State::kLeft, threads_.begin(), threads_.end());
+    std::for_each(first, first + kWarpSize, [](auto& thread) { thread->state = State::kReady; });
+    return true;
   }
 
   static std::string doing(const Thread& thread) {
