@@ -119,8 +119,11 @@ class Bench:
     def try_test(self, test, backends, include, program):
         """None if the test passes against the headers in `include`, else the name of the test case that fails."""
         defines = [f"-DRVM_TEST_BACKENDS={backends}"] if backends else []
-        compile_(defines + ["-include", str(self.common), f"-I{include}", str(TESTS / test), *self.shared,
-                            *self.libraries, "-lz", "-o", str(program)])
+        sources = [str(TESTS / test)]
+        if "support/emulated_tiles.hpp" in (TESTS / test).read_text():
+            sources.append(str(TESTS / "support/emulated_tiles.cpp"))
+        compile_(defines + ["-include", str(self.common), f"-I{include}", *sources, *self.shared, *self.libraries, "-lz",
+                            "-o", str(program)])
         status, output = run([str(program), "--abort", "--reporter", "xml"], RUN_SECONDS)
         program.unlink()
         if status == 0:

@@ -2,7 +2,7 @@
 
 #include "support/backends.hpp"
 
-#if defined(RVM_TEST_ONEDNN) || defined(RVM_TEST_CUDA)
+#if defined(RVM_TEST_ONEDNN) || defined(RVM_TEST_CUDA) || defined(RVM_TEST_BACKENDS)
 namespace test {
 using TiledBackends = AllBackends;
 }
