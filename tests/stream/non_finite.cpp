@@ -71,7 +71,7 @@ bool same(std::span<const float> a, std::span<const float> b) {
 
 TEMPLATE_LIST_TEST_CASE("a step that would leave a NaN or an infinity fails, and the stream stays as it was", "",
                         test::AllBackends) {
-  const float number = GENERATE(kNan, kInfinity, -kInfinity);
+  const float number = GENERATE(as<float>(), kNan, kInfinity, -kInfinity);
   const rvm::Model<TestType> model(weights());
   rvm::Stream stream(model, options(rvm::NonFinite::kThrow));
   rvm::Stream undisturbed(model, options(rvm::NonFinite::kThrow));
