@@ -83,6 +83,7 @@ Image decode_image(std::span<const std::byte> file, const std::string& name) {
   require_possible(static_cast<std::size_t>(height), static_cast<std::size_t>(width), file.size(), name);
   const std::unique_ptr<stbi_uc, Free> decoded(stbi_load_from_memory(bytes, size, &width, &height, nullptr, STBI_rgb));
   if (!decoded) fail(stbi_failure_reason());
+  if (width <= 0 || height <= 0) fail("no pixels");
   return to_rgb(FrameView(decoded.get(), static_cast<std::size_t>(height), static_cast<std::size_t>(width)));
 }
 

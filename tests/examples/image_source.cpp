@@ -79,6 +79,10 @@ TEST_CASE("pictures without compression are read pixel by pixel") {
     CHECK(refusal(picture(name)) == "read");
 }
 
+TEST_CASE("a picture without pixels is refused") {
+  CHECK(refusal(test::bytes_of("P5 0 0 255\n")) == "file: cannot be read as an image: no pixels");
+}
+
 TEST_CASE("a PPM or PGM of 16 bits a sample is refused") {
   CHECK(refusal(picture("comment.pgm")) == "file: cannot be read as an image: 16 bits a sample in a PPM or PGM");
 }
