@@ -15,6 +15,7 @@
 #include "common/extension.hpp"
 #include "common/jpeg.hpp"
 #include "common/natural_order.hpp"
+#include "common/netpbm.hpp"
 #include "common/picture_limits.hpp"
 #include "common/stb.hpp"
 
@@ -53,7 +54,7 @@ class ImageSource final : public FrameSource {
 }  // namespace
 
 bool is_image(const std::filesystem::path& path) {
-  constexpr std::array<std::string_view, 7> kExtensions{".jpg", ".jpeg", ".png", ".bmp", ".tga", ".ppm", ".pgm"};
+  constexpr std::array<std::string_view, 6> kExtensions{".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm"};
   return std::find(kExtensions.begin(), kExtensions.end(), extension_of(path)) != kExtensions.end();
 }
 
@@ -64,6 +65,7 @@ Image load_image(const std::filesystem::path& path) {
 
 Image decode_image(std::span<const std::byte> file, const std::string& name) {
   if (is_jpeg(file)) return decode_jpeg(file, name);
+  if (is_netpbm(file)) return decode_netpbm(file, name);
   const auto fail = [&](std::string_view reason) {
     throw IoError(name + ": cannot be read as an image: " + detail::printable(reason));  // it may quote the file
   };
@@ -76,10 +78,6 @@ Image decode_image(std::span<const std::byte> file, const std::string& name) {
     void operator()(stbi_uc* pixels) const noexcept { stbi_image_free(pixels); }
   };
   if (stbi_info_from_memory(bytes, size, &width, &height, nullptr) == 0) fail(stbi_failure_reason());
-  // stb_image 2.27 takes each sample of such a file for two when it converts channels, and writes beyond its memory.
-  if (file.front() == std::byte{'P'} && stbi_is_16_bit_from_memory(bytes, size) != 0) {
-    fail("16 bits a sample in a PPM or PGM");
-  }
   require_possible(static_cast<std::size_t>(height), static_cast<std::size_t>(width), file.size(), name);
   const std::unique_ptr<stbi_uc, Free> decoded(stbi_load_from_memory(bytes, size, &width, &height, nullptr, STBI_rgb));
   if (!decoded) fail(stbi_failure_reason());
@@ -97,7 +95,7 @@ std::vector<std::filesystem::path> list_images(const std::filesystem::path& dire
   } catch (const std::filesystem::filesystem_error& error) {
     throw IoError(directory.string() + ": " + error.code().message());
   }
-  if (paths.empty()) throw IoError(directory.string() + ": no images (jpg, jpeg, png, bmp, tga, ppm, pgm) in it");
+  if (paths.empty()) throw IoError(directory.string() + ": no images (jpg, jpeg, png, bmp, ppm, pgm) in it");
   std::sort(paths.begin(), paths.end(),
             [](const auto& a, const auto& b) { return natural_less(a.filename().string(), b.filename().string()); });
   return paths;

@@ -72,7 +72,7 @@ pixels = [[((37 * x) % 256, (91 * y) % 256, (13 * x * y) % 256) for x in range(W
 rgb = b"".join(bytes(p) for row in pixels for p in row)
 bgr = b"".join(bytes(p[::-1]) for row in pixels for p in row)
 save("image/plain.ppm", b"P6\n%d %d\n255\n" % (WIDTH, HEIGHT) + rgb)
-save("image/comment.pgm", b"P5 # grey\n%d %d\n65535\n" % (WIDTH, HEIGHT) + rgb[: 2 * WIDTH * HEIGHT])
+save("image/comment.pgm", b"P5 # grey\n%d %d\n255\n" % (WIDTH, HEIGHT) + rgb[: WIDTH * HEIGHT])
 padded = b"".join(bgr[3 * WIDTH * y : 3 * WIDTH * (y + 1)].ljust((3 * WIDTH + 3) // 4 * 4, b"\0") for y in reversed(range(HEIGHT)))
 bmp_header = struct.pack("<IiiHHIIiiII", 40, WIDTH, HEIGHT, 1, 24, 0, 0, 0, 0, 0, 0)
 save("image/rgb.bmp", b"BM" + struct.pack("<IHHI", 54 + len(padded), 0, 0, 54) + bmp_header + padded)
@@ -81,14 +81,3 @@ indices = b"".join(bytes((16 * (x % 16) + y) % 256 for x in range(WIDTH)).ljust(
 bmp_header = struct.pack("<IiiHHIIiiII", 40, 2 * WIDTH, HEIGHT, 1, 4, 0, 0, 0, 0, 16, 0)
 save("image/palette.bmp", b"BM" + struct.pack("<IHHI", 54 + 64 + len(indices), 0, 0, 118) + bmp_header + palette + indices)
 
-
-def tga(kind, bits, data, colour_map=b""):
-    entries = len(colour_map) // 3
-    return struct.pack("<BBBHHBHHHHBB", 0, entries > 0, kind, 0, entries, 24 if entries else 0, 0, 0, WIDTH, HEIGHT, bits, 0x20) + colour_map + data
-
-
-save("image/rgb.tga", tga(2, 24, bgr))
-save("image/grey.tga", tga(3, 8, rgb[: WIDTH * HEIGHT]))
-save("image/palette.tga", tga(1, 8, bytes(i % 4 for i in range(WIDTH * HEIGHT)), bytes(range(12))))
-runs = b"".join(bytes((0x80 | WIDTH - 1, y, 2 * y, 3 * y)) for y in range(HEIGHT - 1)) + bytes((WIDTH - 1,)) + bgr[: 3 * WIDTH]
-save("image/runs.tga", tga(10, 24, runs))
