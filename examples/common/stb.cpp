@@ -7,6 +7,7 @@
 // damaged ones make stb_image 2.27 write beyond its tables. PPM and PGM are netpbm.cpp's, for the same reason.
 #define STBI_ONLY_PNG
 #define STBI_ONLY_BMP
+
 namespace {
 
 // A chunk of a PNG may claim 2 GiB, whatever its file holds: no more than the largest picture takes.
