@@ -1,4 +1,5 @@
-// Steps many frames and says whether the last cost what the first did, in time and in memory.
+// Steps many frames and says whether the last cost what the first did, in time and in memory; and, since a machine may
+// have become slower meanwhile, what they cost beside a new stream's, in turn with it.
 //
 //   bench_steady [--variant S] [--precision f32] [--frames 10000]
 
@@ -8,6 +9,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -23,23 +25,39 @@ template <class B>
 void step(const std::string& variant, std::size_t frames) {
   rvm::Config config = rvm::Config::variant(variant);
   config.decoder.reset();
-  rvm::Stream<B> stream(rvm::Model<B>(rvm::random_weights(config)));
+  const rvm::Model<B> model(rvm::random_weights(config));
+  rvm::Stream<B> stream(model);
   const std::size_t side = stream.options().height;
   std::vector<std::uint8_t> pixels(side * side * 3);
   std::vector<double> times(frames);
   double memory = 0;
   const std::size_t part = std::max<std::size_t>(1, frames / 10);
-  for (std::size_t i = 0; i < frames; ++i) {
+  const auto milliseconds = [&](rvm::Stream<B>& of, std::size_t i) {
     for (std::size_t j = i % 7; j < pixels.size(); j += 7) pixels[j] = static_cast<std::uint8_t>(i * 31 + j);
     const auto start = std::chrono::steady_clock::now();
-    stream.step(rvm::FrameView(pixels.data(), side, side));
-    times[i] = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+    of.step(rvm::FrameView(pixels.data(), side, side));
+    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  };
+  for (std::size_t i = 0; i < frames; ++i) {
+    times[i] = milliseconds(stream, i);
     if (i + 1 == part) memory = rvm::bench::resident_kilobytes();
   }
+  memory = rvm::bench::resident_kilobytes() - memory;
   const double first = rvm::bench::median({times.begin(), times.begin() + static_cast<std::ptrdiff_t>(part)});
   const double last = rvm::bench::median({times.end() - static_cast<std::ptrdiff_t>(part), times.end()});
   std::printf("%zu frames: median of the first %zu %.3f ms, of the last %zu %.3f ms (%+.2f %%); memory %+.0f kB\n",
-              frames, part, first, part, last, 100 * (last / first - 1), rvm::bench::resident_kilobytes() - memory);
+              frames, part, first, part, last, 100 * (last / first - 1), memory);
+  rvm::Stream<B> fresh(model);
+  std::vector<double> old_times;
+  std::vector<double> new_times;
+  for (std::size_t i = 0; i < std::min<std::size_t>(part, 500); ++i) {
+    old_times.push_back(milliseconds(stream, i));
+    new_times.push_back(milliseconds(fresh, i));
+  }
+  const double beside = rvm::bench::median(std::move(new_times));
+  const double old = rvm::bench::median(std::move(old_times));
+  std::printf("then in turn with a new stream: %.3f ms, the new one %.3f ms (%+.2f %%)\n", old, beside,
+              100 * (old / beside - 1));
 }
 
 }  // namespace
