@@ -11,7 +11,6 @@ RVM_INLINE I bits_of(F v) {
 
 // What the ways to multiply have in common.
 struct AnyDot {
-  using Right = float;                                                   // what a slot of the right operand is kept in
   static constexpr std::size_t kVectors = RVM_SIMD_BYTES == 64 ? 4 : 2;  // of sums a row that registers have room for
   static constexpr std::size_t kDepthGrain = 1;                          // slots of depth are a whole number of these
   static constexpr std::size_t kColumnGrain = kLanes;                    // and so are columns
@@ -29,14 +28,6 @@ struct FloatDot : AnyDot {
     store(row + j, p);
     return p;
   }
-};
-
-// Weights in bfloat16 that meet tokens in float.
-struct HalfDot : AnyDot {
-  using Sum = F;
-  using Right = bfloat16;
-  static constexpr std::size_t kNumbers = 1;
-  RVM_INLINE static void add(F& sum, const F& left, const F& right) { sum += left * right; }
 };
 
 // Products of bfloat16 numbers are exact and summed in float.
@@ -121,9 +112,8 @@ RVM_INLINE F broadcast_slot(const char* p) {
 // out[r] = sum over k of left[r * left_stride + k] * right[k], and what was there if `add`, for kRows rows and kVectors
 // vectors of columns, k counting slots. The left operand has no alignment.
 template <class Dot, std::size_t kRows, std::size_t kVectors>
-RVM_INLINE void multiply_block(const void* left, std::size_t left_stride, const typename Dot::Right* right,
-                               std::size_t right_stride, std::size_t depth, float* out, std::size_t out_stride,
-                               bool add = false) {
+RVM_INLINE void multiply_block(const void* left, std::size_t left_stride, const float* right, std::size_t right_stride,
+                               std::size_t depth, float* out, std::size_t out_stride, bool add = false) {
   using Sum = typename Dot::Sum;
   const char* const first = static_cast<const char*>(left);
   Sum sums[kRows][kVectors] = {};

@@ -2,8 +2,7 @@
 
 // The sums of kRows rows with a part of the panel's depth.
 template <class Dot, std::size_t kRows>
-void sum_rows(const void* x, std::size_t x_stride, const typename Dot::Right* panel, std::size_t depth, float* sums,
-              bool add) {
+void sum_rows(const void* x, std::size_t x_stride, const float* panel, std::size_t depth, float* sums, bool add) {
   constexpr std::size_t kWide = Dot::kVectors * kLanes;
   for (std::size_t c = 0; c < kPanelCols; c += kWide) {
     multiply_block<Dot, kRows, Dot::kVectors>(x, x_stride, panel + c, kPanelCols, depth, sums + c, kPanelCols, add);
@@ -76,8 +75,8 @@ void finish_rows(const PanelProduct<Weight>& p, std::size_t row, std::size_t row
   }
 }
 
-// Some rows of tokens in float, [rows, cols].
-inline void widen_rows(const MatrixView<const bfloat16>& x, float* wide) {
+// The same numbers in float, row after row.
+inline void widen(const MatrixView<const bfloat16>& x, float* wide) {
   for (std::size_t r = 0; r < x.rows; ++r, wide += x.cols) {
     std::size_t i = 0;
     for (; i + kLanes <= x.cols; i += kLanes) store(wide + i, load(x.row(r) + i));
@@ -86,27 +85,34 @@ inline void widen_rows(const MatrixView<const bfloat16>& x, float* wide) {
 }
 
 // Rows are cut into tiles of 6: a tile's sums stay in registers, and each vector of the panel that is read serves all
-// of them. The last tile overlaps the one before; fewer rows than a tile go one by one.
+// of them. The last tile overlaps the one before; fewer rows than a tile go one by one. Where bfloat16 has no
+// instruction, panel and tile are widened to float first.
 template <class Dot, class Weight>
 void multiply_panel(const PanelProduct<Weight>& p, float* sums) {
-  constexpr bool kWidens = std::same_as<Dot, HalfDot>;
-  // Slots of the panel that stay in the second cache while rows go by, or in the first one beside a tile in float.
+  constexpr bool kWidens = std::same_as<Weight, bfloat16> && std::same_as<Dot, FloatDot<float>>;
+  // Slots of the panel that stay in the second cache while rows go by.
   constexpr std::size_t kDepth = kWidens ? 512 : 1024;
+  [[maybe_unused]] float wide_panel[kWidens ? kDepth * kPanelCols : 1];
+  [[maybe_unused]] float wide_tile[kWidens ? kDepth * kTileRows : 1];
   const std::size_t tile = p.x.rows < kTileRows ? 1 : kTileRows;
   const std::size_t depth = slots<Dot>(p.x.cols);
-  const auto* panel = reinterpret_cast<const typename Dot::Right*>(p.panel);
-  [[maybe_unused]] float wide[kWidens ? kTileRows * kDepth : 1];
-  for (std::size_t k = 0; k < depth; k += kDepth, panel += kDepth * kPanelCols) {
+  for (std::size_t k = 0; k < depth; k += kDepth) {
     const std::size_t length = depth - k < kDepth ? depth - k : kDepth;
+    const Weight* const weights = p.panel + k * kPanelCols * Dot::kNumbers;
+    const float* panel = reinterpret_cast<const float*>(weights);
+    if constexpr (kWidens) {
+      widen({weights, length, kPanelCols}, wide_panel);
+      panel = wide_panel;
+    }
     for (std::size_t row = 0; row < p.x.rows; row += tile) {
       const std::size_t first = row + tile <= p.x.rows ? row : p.x.rows - tile;
       const auto block = p.x.row_block(first, tile).col_block(k * Dot::kNumbers, length * Dot::kNumbers);
       const void* x = block.data;
       std::size_t stride = p.x.stride / Dot::kNumbers;
       if constexpr (kWidens) {
-        widen_rows(block, wide);
-        x = wide;
-        stride = block.cols;
+        widen(block, wide_tile);
+        x = wide_tile;
+        stride = length;
       }
       float* const tile_sums = depth <= kDepth ? sums : sums + row * kPanelCols;
       if (tile == 1) {
@@ -133,7 +139,7 @@ struct DotOf<bfloat16> {
 #ifdef RVM_SIMD_BF16
   using Type = PairDot;
 #else
-  using Type = HalfDot;
+  using Type = FloatDot<float>;
 #endif
   static constexpr int kSteps = 0;
 };
