@@ -23,7 +23,7 @@ struct FloatDot : AnyDot {
   static std::uint32_t slot(Element a, Element /*b*/) { return std::bit_cast<std::uint32_t>(static_cast<float>(a)); }
   RVM_INLINE static void add(F& sum, const F& left, const F& right) { sum += left * right; }
   // Softmax's weights, 2^x for x <= 0; put where the second product reads them, and returned as it will.
-  RVM_INLINE static F weights(F x) { return exp2_of_negative(x); }
+  RVM_INLINE static F weights(F x) { return exp2<float>(x); }
   RVM_INLINE static F store_weights(float* row, std::size_t j, F p) {
     store(row + j, p);
     return p;
@@ -45,7 +45,7 @@ struct PairDot : AnyDot {
   }
 #endif
   RVM_INLINE static F weights(F x) {
-    return coarse_exp2_of_negative(x);
+    return exp2<bfloat16>(x);
   }
   RVM_INLINE static F store_weights(float* row, std::size_t j, F p) {
     char* const place = reinterpret_cast<char*>(row) + j * sizeof(bfloat16);

@@ -21,12 +21,15 @@ RVM_INLINE F finished(const PanelProduct<Weight>& p, std::size_t i, std::size_t 
   return v + load(p.bias + c);
 }
 
-// f(number, column, count) for all vectors of a row.
+// f(number, row, column, count) for all vectors of some rows; a row's sums lie `stride` after the last one's.
 template <class Weight, class Function>
-RVM_INLINE void finish_row(const PanelProduct<Weight>& p, std::size_t i, const float* sums, const Function& f) {
-  std::size_t c = 0;
-  for (; c + kLanes <= p.cols; c += kLanes) f(finished(p, i, c, sums), c, kLanes);
-  if (c < p.cols) f(finished(p, i, c, sums), c, p.cols - c);
+RVM_INLINE void finish_each(const PanelProduct<Weight>& p, std::size_t row, std::size_t rows, const float* sums,
+                            std::size_t stride, const Function& f) {
+  for (std::size_t i = row; i < row + rows; ++i, sums += stride) {
+    std::size_t c = 0;
+    for (; c + kLanes <= p.cols; c += kLanes) f(finished(p, i, c, sums), i, c, kLanes);
+    if (c < p.cols) f(finished(p, i, c, sums), i, c, p.cols - c);
+  }
 }
 
 template <class Out>
@@ -38,40 +41,43 @@ RVM_INLINE void store_some(Out* to, const F& v, std::size_t count) {
   }
 }
 
-// What follows the sums of some rows, while they are in the first cache; a row's sums lie `stride` after the last
-// one's.
+// What follows the sums of some rows, while they are in the first cache.
 template <class Weight>
 void finish_rows(const PanelProduct<Weight>& p, std::size_t row, std::size_t rows, const float* sums,
                  std::size_t stride) {
-  for (std::size_t i = row; i < row + rows; ++i, sums += stride) {
-    switch (p.finish) {
-      case Finish::kStore:
-        finish_row(
-            p, i, sums, [to = p.y.row(i)](const F& v, std::size_t c, std::size_t count) __attribute__((always_inline)) {
-              store_some(to + c, v, count);
-            });
-        break;
-      case Finish::kGelu:
-        finish_row(
-            p, i, sums, [to = p.y.row(i)](const F& v, std::size_t c, std::size_t count) __attribute__((always_inline)) {
-              store_some(to + c, gelu(v), count);
-            });
-        break;
-      case Finish::kStoreWide:
-        finish_row(
-            p, i,
-            sums, [to = p.wide.row(i)](const F& v, std::size_t c, std::size_t count) __attribute__((always_inline)) {
-              store_some(to + c, v, count);
-            });
-        break;
-      case Finish::kAddWide:
-        finish_row(
-            p, i,
-            sums, [to = p.wide.row(i)](const F& v, std::size_t c, std::size_t count) __attribute__((always_inline)) {
-              store_some(to + c, v + (count == kLanes ? load(to + c) : load_part(to + c, count)), count);
-            });
-        break;
-    }
+  using Out = ProductOutput<Weight>;
+  const auto y = p.y;
+  const auto wide = p.wide;
+  switch (p.finish) {
+    case Finish::kStore:
+      finish_each(
+          p, row, rows, sums,
+          stride, [&y](const F& v, std::size_t i, std::size_t c, std::size_t count) __attribute__((always_inline)) {
+            store_some(y.row(i) + c, v, count);
+          });
+      break;
+    case Finish::kGelu:
+      finish_each(
+          p, row, rows, sums,
+          stride, [&y](const F& v, std::size_t i, std::size_t c, std::size_t count) __attribute__((always_inline)) {
+            store_some(y.row(i) + c, gelu<Out>(v), count);
+          });
+      break;
+    case Finish::kStoreWide:
+      finish_each(
+          p, row, rows, sums,
+          stride, [&wide](const F& v, std::size_t i, std::size_t c, std::size_t count) __attribute__((always_inline)) {
+            store_some(wide.row(i) + c, v, count);
+          });
+      break;
+    case Finish::kAddWide:
+      finish_each(
+          p, row, rows, sums,
+          stride, [&wide](const F& v, std::size_t i, std::size_t c, std::size_t count) __attribute__((always_inline)) {
+            float* const to = wide.row(i) + c;
+            store_some(to, v + (count == kLanes ? load(to) : load_part(to, count)), count);
+          });
+      break;
   }
 }
 

@@ -149,10 +149,10 @@ RVM_INLINE F exp(F x) {
   return x < low ? F{} : result;
 }
 
-// 2^x for x <= 0 is 2^n p(r), n being the nearest whole number and r what is left, in [-0.5, 0.5]. Next to nothing
+// 2^x for x <= 126 is 2^n p(r), n being the nearest whole number and r what is left, in [-0.5, 0.5]. Next to nothing
 // below -126; NaN stays NaN.
 template <class Polynomial>
-RVM_INLINE F exp2_of_negative(F x, const Polynomial& p) {
+RVM_INLINE F exp2(F x, const Polynomial& p) {
   const F clamped = larger(fill(-126.0F), x);
 #if RVM_SIMD_BYTES == 64
   const __m512 n = _mm512_maskz_roundscale_ps(kAllLanes, reinterpret_cast<__m512>(clamped), 0);
@@ -167,26 +167,25 @@ RVM_INLINE F exp2_of_negative(F x, const Polynomial& p) {
   return reinterpret_cast<F>(reinterpret_cast<I>(power) + (reinterpret_cast<I>(shifted) << 23));
 #endif
 }
-// To 2e-7 of itself.
-RVM_INLINE F exp2_of_negative(F x) {
-  return exp2_of_negative(
+
+// To 2e-7 of itself; for results that become bfloat16, which has 2e-3, to 8e-5.
+template <class Result>
+RVM_INLINE F exp2(F x) {
+  return exp2(
       x, [](F & p, const F& r) __attribute__((always_inline)) {
-        p = fill(1.326472712e-3F);
-        p = p * r + 9.671512645e-3F;
-        p = p * r + 5.550733743e-2F;
-        p = p * r + 2.402224209e-1F;
-        p = p * r + 6.931469776e-1F;
-        p = p * r + 1.0F;
-      });
-}
-// To 8e-5 of itself: as much as is left when the result is rounded to bfloat16, which has 2e-3.
-RVM_INLINE F coarse_exp2_of_negative(F x) {
-  return exp2_of_negative(
-      x, [](F & p, const F& r) __attribute__((always_inline)) {
-        p = fill(5.517166492e-2F);
-        p = p * r + 2.426111219e-1F;
-        p = p * r + 6.932609862e-1F;
-        p = p * r + 9.999280736e-1F;
+        if constexpr (std::same_as<Result, bfloat16>) {
+          p = fill(5.517166492e-2F);
+          p = p * r + 2.426111219e-1F;
+          p = p * r + 6.932609862e-1F;
+          p = p * r + 9.999280736e-1F;
+        } else {
+          p = fill(1.326472712e-3F);
+          p = p * r + 9.671512645e-3F;
+          p = p * r + 5.550733743e-2F;
+          p = p * r + 2.402224209e-1F;
+          p = p * r + 6.931469776e-1F;
+          p = p * r + 1.0F;
+        }
       });
 }
 
@@ -194,10 +193,12 @@ RVM_INLINE F sigmoid(F x) {
   return 1.0F / (1.0F + exp(-x));
 }
 
-// GELU's tanh approximation: 0.5 (1 + tanh z) is sigmoid(2 z).
+// GELU's tanh approximation: 0.5 (1 + tanh z) is 1 / (1 + e^(-2 z)).
+template <class Result>
 RVM_INLINE F gelu(F x) {
-  constexpr float k2Sqrt2OverPi = 1.5957691216057308F;
-  return x * sigmoid(x * (k2Sqrt2OverPi + (k2Sqrt2OverPi * 0.044715F) * (x * x)));
+  constexpr float kScale = -2.302208198F;  // -2 sqrt(2 / pi) log2(e)
+  const F power = exp2<Result>(smaller(fill(126.0F), x * (kScale + (kScale * 0.044715F) * (x * x))));
+  return x / (1.0F + power);
 }
 
 // f(0), f(1), ... f(n - 1), written out: so that arrays of vectors stay in registers at every level of optimisation.
