@@ -57,15 +57,17 @@ void product(benchmark::State& state, const Shape& s, rvm::Isa isa = rvm::best_i
   report(state, s);
 }
 
-// One tile of rows again and again over a panel that the first cache holds.
+// One tile of rows again and again over a panel that the first cache holds; of matrix tiles, nine blocks of rows over
+// as much of a panel.
 template <class Weight>
 void loop(benchmark::State& state, rvm::Isa isa) {
   const auto& kernels = rvm::detail::cpu_products<Weight>(isa);
-  const Shape s{std::max(rvm::detail::kTileRows, kernels.row_grain), 96 * kernels.slot, kernels.panel_cols};
+  const bool tiles = kernels.depth_grain > kernels.slot;
+  const Shape s{(tiles ? 9 : 1) * kernels.row_grain, (tiles ? 256 : 96) * kernels.slot, kernels.panel_cols};
   const std::vector<rvm::detail::ProductInput<Weight>> x(s.rows * s.in);
   const std::vector<Weight> panel(s.in * s.out);
   std::vector<rvm::detail::ProductOutput<Weight>> y(s.rows * s.out);
-  std::vector<float> sums(rvm::detail::kProductRowsAtOnce * s.out);
+  std::vector<float> scratch(kernels.scratch);
   const std::vector<float> parameters(s.out);
   const std::vector<rvm::detail::ByteScale> scales(s.rows);
   rvm::detail::PanelProduct<Weight> product;
@@ -76,7 +78,7 @@ void loop(benchmark::State& state, rvm::Isa isa) {
   product.bias = product.column_scales = product.column_sums = parameters.data();
   product.row_scales = scales.data();
   for ([[maybe_unused]] auto _ : state) {
-    kernels.multiply(product, sums.data());
+    kernels.multiply(product, scratch.data());
     benchmark::DoNotOptimize(y.data());
   }
   report(state, s);

@@ -91,7 +91,7 @@ struct Bench {
     fetch(matrix.wide);
   }
 
-  typename B::Device device{typename B::Options{}};
+  typename B::Device device{test::threads<B>(3)};  // as many as leave work uneven
   typename B::Executor run{device};
   std::map<const void*, std::shared_ptr<typename B::template Buffer<float>>> copies;
 };

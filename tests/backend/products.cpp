@@ -252,5 +252,5 @@ TEST_CASE("a sensitive layer is not put into bytes, and bfloat16 on other proces
   CHECK_FALSE(dense.bytes.has_value());
   const rvm::Cpu<float>::Device exact({.threads = 1, .isa = {}});
   CHECK(exact.notice().empty());
-  CHECK(exact.isa() == rvm::detail::usable_isa(rvm::best_isa()));
+  CHECK(exact.isa() == std::min(rvm::best_isa(), Isa::kAvx512Bf16));  // AMX has nothing for floats
 }

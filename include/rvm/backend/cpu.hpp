@@ -43,7 +43,8 @@ struct Cpu : detail::CpuTypes<T> {
   /// Keeps the threads, and what computes. Safe to use from several threads.
   class Device : public detail::CpuDevice {
    public:
-    explicit Device(const Options& options) : CpuDevice(options), level_(detail::cpu_level<Element>(this->isa())) {}
+    explicit Device(const Options& options)
+        : CpuDevice(options, Cpu::kMostIsa), level_(detail::cpu_level<Element>(this->isa())) {}
     /// With kernels of the caller's, which this processor must be able to run: for tests.
     Device(const Options& options, const detail::CpuLevel<Element>& level) : CpuDevice(options), level_(level) {}
 
@@ -114,11 +115,9 @@ class Cpu<T>::Executor : public detail::CpuExecutor<typename Cpu<T>::Element> {
   void multiply_panels(MatrixView<const detail::ProductInput<Weight>> x, const detail::DensePanels<Weight>& w,
                        const detail::ProductKernels<Weight>& kernels, detail::Finish finish, MatrixView<Element> y,
                        MatrixView<float> wide) {
-    const std::size_t per_thread = detail::kProductRowsAtOnce * kernels.panel_cols;
-    if (sums_.size() < this->team().size() * per_thread) sums_ = Tensor<float>({this->team().size() * per_thread});
-    const std::size_t grain = kernels.row_grain;
-    const std::size_t at_once = rows_at_once(x.rows, w.panel_count());
-    const detail::Partition rows(x.rows, (at_once + grain - 1) / grain * grain, grain);
+    const std::size_t scratch = this->team().size() * kernels.scratch;
+    if (scratch_.size() < scratch) scratch_ = Tensor<float>({scratch});
+    const detail::Partition rows = cut_rows(x.rows, w.panel_count(), kernels.row_grain);
     this->team().run(w.panel_count() * rows.count(), [&](std::size_t part, std::size_t thread) noexcept {
       const std::size_t panel = part / rows.count();
       const std::size_t block = part % rows.count();
@@ -132,27 +131,26 @@ class Cpu<T>::Executor : public detail::CpuExecutor<typename Cpu<T>::Element> {
       product.y = panel_of(y);
       product.wide = panel_of(wide);
       if constexpr (std::same_as<Weight, std::int8_t>) product.row_scales = scales_.data() + rows.first(block);
-      kernels.multiply(product, sums_.data() + thread * per_thread);
+      kernels.multiply(product, scratch_.data() + thread * kernels.scratch);
     });
   }
 
   // All rows at once where there are panels enough to feed the threads; else so few that no thread waits for long.
-  std::size_t rows_at_once(std::size_t rows, std::size_t panels) const {
+  detail::Partition cut_rows(std::size_t rows, std::size_t panels, std::size_t grain) const {
     constexpr std::size_t kFewest = 24;
     const std::size_t threads = this->team().size();
-    std::size_t blocks = (rows + detail::kProductRowsAtOnce - 1) / detail::kProductRowsAtOnce;
-    std::size_t best = blocks;
+    detail::Partition best(rows, detail::kProductRowsAtOnce, grain);
     double best_use = 0;
-    for (; blocks == 1 || rows / blocks >= kFewest; ++blocks) {
-      const std::size_t parts = panels * blocks;
-      const std::size_t rounds = (parts + threads - 1) / threads;
-      const double use = static_cast<double>(parts) / static_cast<double>(rounds * threads);
+    for (std::size_t blocks = best.count(); blocks > 0 && (best_use == 0 || rows / blocks >= kFewest); ++blocks) {
+      const detail::Partition cut(rows, ((rows + blocks - 1) / blocks + grain - 1) / grain * grain, grain);
+      const std::size_t rounds = (panels * cut.count() + threads - 1) / threads;
+      const double use = static_cast<double>(panels * rows) / static_cast<double>(rounds * threads * cut.size);
       if (use > best_use + 0.02) {
-        best = blocks;
+        best = cut;
         best_use = use;
       }
     }
-    return (rows + best - 1) / best;
+    return best;
   }
 
   // Tokens as bytes, each with its scale.
@@ -181,7 +179,7 @@ class Cpu<T>::Executor : public detail::CpuExecutor<typename Cpu<T>::Element> {
 
   const detail::ProductKernels<std::int8_t>* byte_products_;
   const detail::ProductKernels<Element>* products_;
-  Tensor<float> sums_;                // [threads, one block of rows of a panel]
+  Tensor<float> scratch_;             // [threads, what a product takes]
   Tensor<std::uint8_t> bytes_;        // tokens as bytes
   Tensor<detail::ByteScale> scales_;  // [rows]
   Tensor<Element> padded_;

@@ -49,7 +49,7 @@ struct OneDnn : detail::CpuTypes<T> {
   class Device : public detail::CpuDevice {
    public:
     explicit Device(const Options& options)
-        : CpuDevice(options),
+        : CpuDevice(options, OneDnn::kMostIsa),
           engine_(detail::with_onednn([] { return dnnl::engine(dnnl::engine::kind::cpu, 0); })),
           has_element_products_(std::same_as<Element, float> || (this->isa() >= Isa::kAvx512 && has_fast_products())) {}
 

@@ -1,31 +1,31 @@
 #pragma once
 
-#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <mutex>
 #include <thread>
 #include <type_traits>
 #include <vector>
 
 #include <rvm/core/detail/float_environment.hpp>
+#include <rvm/core/detail/processors.hpp>
 
 namespace rvm {
 
 /// A few threads that share out the independent parts of one operation. The calling thread is one of them.
 ///
 /// run() may be called from any thread. While one caller has the team, another caller does its parts alone, so that
-/// several streams never put more threads to work than there are. Idle threads spin for some microseconds, then sleep.
+/// several streams never put more threads to work than there are. Idle threads spin for 50 microseconds, then sleep.
 /// All threads, the caller's too for as long as run() lasts, compute with floats alike, whatever the caller has set:
 /// round to nearest, no traps, denormal numbers count as zero.
 class ThreadTeam {
  public:
-  /// `threads` in all, the caller's included; 0 takes one per processor. Throws std::system_error if a thread cannot
-  /// be started.
+  /// `threads` in all, the caller's included; 0 takes one for each processor that the caller may use, by its affinity
+  /// and its control group's quota. Throws std::system_error if a thread cannot be started.
   explicit ThreadTeam(std::size_t threads = 0) {
-    if (threads == 0) threads = std::max<std::size_t>(1, std::thread::hardware_concurrency());
+    if (threads == 0) threads = detail::usable_processors();
     workers_.reserve(threads - 1);
     try {
       for (std::size_t i = 1; i < threads; ++i) workers_.emplace_back([this, i] { work(i); });
@@ -67,9 +67,8 @@ class ThreadTeam {
   }
 
  private:
-  // How often an idle thread looks for work before it sleeps: some tens of microseconds, the length of a short
-  // operation of the caller's own.
-  static constexpr int kSpins = 4000;
+  // How long an idle thread looks for work before it sleeps: the length of a short operation of the caller's own.
+  static constexpr std::chrono::microseconds kPatience{50};
   static constexpr unsigned kPartsBits = 32;
   static constexpr std::uint64_t kPartsMask = (std::uint64_t{1} << kPartsBits) - 1;
 
@@ -79,6 +78,23 @@ class ThreadTeam {
 #elif defined(__aarch64__)
     asm volatile("yield");
 #endif
+  }
+
+  // Calls done() again and again until it says true or patience ends; whether it did. By the clock, since a pause takes
+  // ten times as long on some processors as on others.
+  template <class Done>
+  static bool spin_until(const Done& done) noexcept {
+    using Clock = std::chrono::steady_clock;
+    constexpr int kLooksPerTime = 32;
+    for (Clock::time_point end{};;) {
+      for (int look = 0; look < kLooksPerTime; ++look) {
+        if (done()) return true;
+        pause();
+      }
+      const Clock::time_point now = Clock::now();
+      if (end == Clock::time_point{}) end = now + kPatience;
+      if (now >= end) return false;
+    }
   }
 
   // Claims parts of the current job and does them until none is left; whether there was one. The job's number is in the
@@ -101,10 +117,7 @@ class ThreadTeam {
   }
 
   void wait_until_finished() noexcept {
-    for (int spin = 0; spin < kSpins; ++spin) {
-      if (unfinished_.load(std::memory_order_acquire) == 0) return;
-      pause();
-    }
+    if (spin_until([&] { return unfinished_.load(std::memory_order_acquire) == 0; })) return;
     for (std::uint32_t left = unfinished_.load(std::memory_order_acquire); left != 0;
          left = unfinished_.load(std::memory_order_acquire)) {
       unfinished_.wait(left, std::memory_order_acquire);
@@ -115,17 +128,10 @@ class ThreadTeam {
     const detail::FloatEnvironment environment;
     for (;;) {
       const std::uint32_t seen = jobs_.load(std::memory_order_seq_cst);
-      bool idle = true;
-      for (int spin = 0; spin < kSpins; ++spin) {
-        if (stopping_.load(std::memory_order_acquire)) return;
-        if (work_on_parts(thread)) {
-          idle = false;
-          spin = 0;
-        } else {
-          pause();
-        }
-      }
-      if (idle) jobs_.wait(seen, std::memory_order_seq_cst);
+      const bool worked =
+          spin_until([&] { return stopping_.load(std::memory_order_acquire) || work_on_parts(thread); });
+      if (stopping_.load(std::memory_order_acquire)) return;
+      if (!worked) jobs_.wait(seen, std::memory_order_seq_cst);
     }
   }
 

@@ -21,8 +21,8 @@ namespace rvm {
 
 /// What a user may choose of a backend that computes on this processor.
 struct CpuOptions {
-  /// Threads of one model, the caller's included, shared by all its streams; 0 takes one per processor. They are the
-  /// model's own.
+  /// Threads of one model, the caller's included, shared by all its streams; 0 takes one for each processor
+  /// that this process may use (ThreadTeam). They are the model's own.
   std::size_t threads = 0;
   /// The most that our own kernels may use; nothing takes what the processor has. For tests and comparisons.
   std::optional<Isa> isa{};
@@ -44,6 +44,8 @@ struct CpuTypes {
   static constexpr bool kHostMemory = true;
 
   using Element = std::conditional_t<std::same_as<T, std::int8_t>, bfloat16, T>;
+  // AMX has no products of floats, and is not asked for in vain.
+  static constexpr Isa kMostIsa = std::same_as<T, float> ? Isa::kAvx512Bf16 : Isa::kAmx;
   using Norm = NormWeights;
   template <class U>
   using Buffer = HostBuffer<U>;
@@ -69,9 +71,10 @@ inline std::string speed_notice(bool units, Isa wanted, Isa given) {
 /// threads.
 class CpuDevice {
  public:
-  explicit CpuDevice(const CpuOptions& options)
+  /// `most`: what products have a use for.
+  explicit CpuDevice(const CpuOptions& options, Isa most = Isa::kAmx)
       : team_(std::make_unique<ThreadTeam>(options.threads)),
-        wanted_(std::min(options.isa.value_or(best_isa()), best_isa())),
+        wanted_(std::min({options.isa.value_or(best_isa()), best_isa(), most})),
         isa_(usable_isa(wanted_)) {}
 
   NormWeights pack(NormWeights weights) const { return weights; }

@@ -38,29 +38,41 @@ class CpuExecutor : public HostExecutor {
   void attention(const AttentionShape& shape, MatrixView<const Element> q, MatrixView<const Element> k,
                  MatrixView<const Element> v, MatrixView<Element> out) {
     const std::size_t keys_size = kernels_->packed_keys(shape.keys, shape.head_dim);
-    const std::size_t values_size = kernels_->packed_values(shape.keys, shape.head_dim);
-    const std::size_t scratch_size = kernels_->attention_scratch(shape.keys, shape.head_dim);
-    const std::size_t per_thread = round_up(keys_size + values_size + scratch_size);
-    if (scratch_.size() < team().size() * per_thread) scratch_ = Tensor<float>({team().size() * per_thread});
-    // A part is one head of one group; its queries are split too where there are fewer heads than threads to feed. Each
-    // part packs the head's keys and values for itself, into memory that stays in its core's cache.
+    const std::size_t packed_size = round_up(keys_size + kernels_->packed_values(shape.keys, shape.head_dim));
+    const std::size_t scratch_size = round_up(kernels_->attention_scratch(shape.keys, shape.head_dim));
+    // A part is one head of one group; its queries are split too where there are fewer heads than threads to feed.
+    const std::size_t threads = team().size();
     const std::size_t heads = shape.batch * shape.heads;
-    const std::size_t wanted = heads % team().size() == 0 ? 1 : (4 * team().size() + heads - 1) / heads;
+    const std::size_t wanted = heads % threads == 0 ? 1 : (4 * threads + heads - 1) / heads;
     const std::size_t grain = kernels_->attention_rows;
     const std::size_t largest = std::max((shape.queries / wanted + grain - 1) / grain * grain, grain);
     const Partition blocks(shape.queries, std::min(largest, shape.queries), grain);
+    // Keys and values of a head that is one part are packed into memory that stays in its core's cache; those of a head
+    // that is several, before any of them begins.
+    const bool split = blocks.count() > 1;
+    const std::size_t room = threads * scratch_size + (split ? heads : threads) * packed_size;
+    if (scratch_.size() < room) scratch_ = Tensor<float>({room});
+    float* const packed = scratch_.data() + threads * scratch_size;
+    const auto pack = [&](std::size_t head, float* to) noexcept {
+      const std::size_t first = head / shape.heads * shape.keys;
+      const std::size_t column = head % shape.heads * shape.head_dim;
+      kernels_->pack_keys(k.row_block(first, shape.keys).col_block(column, shape.head_dim), to);
+      kernels_->pack_values(v.row_block(first, shape.keys).col_block(column, shape.head_dim), to + keys_size);
+    };
+    if (split) {
+      team().run(heads, [&](std::size_t head, std::size_t) noexcept { pack(head, packed + head * packed_size); });
+    }
     team().run(heads * blocks.count(), [&](std::size_t part, std::size_t thread) noexcept {
       const std::size_t block = part % blocks.count();
-      const std::size_t column = part / blocks.count() % shape.heads * shape.head_dim;
-      const std::size_t group = part / blocks.count() / shape.heads;
-      const std::size_t first = group * shape.queries + blocks.first(block);
+      const std::size_t head = part / blocks.count();
+      const std::size_t first = head / shape.heads * shape.queries + blocks.first(block);
       const std::size_t queries = blocks.length(block);
-      float* const keys = scratch_.data() + thread * per_thread;
-      float* const values = keys + keys_size;
-      kernels_->pack_keys(k.row_block(group * shape.keys, shape.keys).col_block(column, shape.head_dim), keys);
-      kernels_->pack_values(v.row_block(group * shape.keys, shape.keys).col_block(column, shape.head_dim), values);
-      kernels_->attend({q.row_block(first, queries).col_block(column, shape.head_dim), keys, values, shape.keys,
-                        out.row_block(first, queries).col_block(column, shape.head_dim), values + values_size});
+      const std::size_t column = head % shape.heads * shape.head_dim;
+      float* const keys = packed + (split ? head : thread) * packed_size;
+      if (!split) pack(head, keys);
+      kernels_->attend({q.row_block(first, queries).col_block(column, shape.head_dim), keys, keys + keys_size,
+                        shape.keys, out.row_block(first, queries).col_block(column, shape.head_dim),
+                        scratch_.data() + thread * scratch_size});
     });
   }
 
@@ -102,7 +114,7 @@ class CpuExecutor : public HostExecutor {
   }
 
   const CpuKernels<Element>* kernels_;
-  Tensor<float> scratch_;  // [threads, packed keys and values and scores of one head]
+  Tensor<float> scratch_;  // [threads, scores of one head], then [heads or threads, packed keys and values of one]
   Tensor<float> rows_;     // [threads, one row]
 };
 

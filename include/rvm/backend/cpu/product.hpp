@@ -53,8 +53,8 @@ inline constexpr std::size_t kProductRowsAtOnce = 48 * kTileRows;
 /// A product with packed weights on one instruction set.
 template <class Weight>
 struct ProductKernels {
-  /// `sums`: room for kProductRowsAtOnce * panel_cols floats, a thread's own.
-  void (*multiply)(const PanelProduct<Weight>& product, float* sums);
+  void (*multiply)(const PanelProduct<Weight>& product, float* scratch);
+  std::size_t scratch;     // floats of room that `multiply` takes, a thread's own
   std::size_t panel_cols;  // columns of a panel
   std::size_t slot;  // numbers that lie together, neighbours in depth: a panel is [depth / slot, panel_cols, slot]
   std::size_t depth_grain;  // a product's depth is a whole number of these

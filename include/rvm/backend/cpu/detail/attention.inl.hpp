@@ -18,21 +18,61 @@ RVM_INLINE void store_slot(float* p, std::uint32_t bits) {
   std::memcpy(p, &bits, sizeof(bits));
 }
 
-// A vector of keys at a time: their rows are read side by side, and what is written is whole.
+// Whether a slot holds numbers as they lie in memory.
+template <class Dot, class Element>
+inline constexpr bool kSlotsAsTheyLie = sizeof(Element) * Dot::kNumbers == sizeof(float);
+
+// A vector of slots, from a row's number d on, zero from its end on.
+template <class Dot, class Element>
+RVM_INLINE F load_slots(const Element* row, std::size_t d, std::size_t cols) {
+  constexpr std::size_t kNumbers = kLanes * Dot::kNumbers;
+  Element part[kNumbers];
+  const Element* from = row + d;
+  if (d + kNumbers > cols) {
+    std::fill(part, part + kNumbers, Element{});
+    if (d < cols) std::copy(from, row + cols, part);
+    from = part;
+  }
+  if constexpr (kSlotsAsTheyLie<Dot, Element>) {
+    F v;
+    std::memcpy(&v, from, sizeof(v));
+    return v;
+  } else {
+    return load(from);
+  }
+}
+
+// Lanes change places with vectors where their numbers differ in the bit kHalf alone.
+template <std::size_t kHalf, std::size_t... kLane>
+RVM_INLINE void swap_across(F& a, F& b, std::index_sequence<kLane...>) {
+  const F first = __builtin_shufflevector(a, b, int{(kLane & kHalf) == 0 ? kLane : kLanes + kLane - kHalf}...);
+  b = __builtin_shufflevector(a, b, int{(kLane & kHalf) == 0 ? kLane + kHalf : kLanes + kLane}...);
+  a = first;
+}
+// Lane i of vector j becomes lane j of vector i.
+template <std::size_t kHalf = kLanes / 2>
+RVM_INLINE void transpose(F (&v)[kLanes]) {
+  unroll<kLanes>([&](auto i) __attribute__((always_inline)) {
+    if constexpr ((i & kHalf) == 0) swap_across<kHalf>(v[i], v[i + kHalf], std::make_index_sequence<kLanes>());
+  });
+  if constexpr (kHalf > 1) transpose<kHalf / 2>(v);
+}
+
+// A square of keys and slots at a time.
 template <class Dot, class Element>
 void pack_keys(MatrixView<const Element> keys, float* packed) {
   const std::size_t stride = whole_columns<Dot>(keys.rows);
+  const std::size_t depth = slots<Dot>(keys.cols);
   for (std::size_t j = 0; j < stride; j += kLanes) {
-    const std::size_t left = keys.rows > j ? keys.rows - j : 0;
-    const std::size_t count = left < kLanes ? left : kLanes;
-    for (std::size_t k = 0; k < slots<Dot>(keys.cols); ++k) {
-      const std::size_t d = k * Dot::kNumbers;
-      std::uint32_t lanes[kLanes] = {};
-      for (std::size_t i = 0; i < count && d < keys.cols; ++i) {
-        const Element* const key = keys.row(j + i);
-        lanes[i] = Dot::slot(key[d], d + 1 < keys.cols ? key[d + 1] : Element{});
-      }
-      std::memcpy(packed + k * stride + j, lanes, sizeof(lanes));
+    for (std::size_t k = 0; k < depth; k += kLanes) {
+      F square[kLanes];
+      unroll<kLanes>([&](std::size_t i) __attribute__((always_inline)) {
+        square[i] = j + i < keys.rows ? load_slots<Dot>(keys.row(j + i), k * Dot::kNumbers, keys.cols) : F{};
+      });
+      transpose(square);
+      unroll<kLanes>([&](std::size_t i) __attribute__((always_inline)) {
+        if (k + i < depth) store(packed + (k + i) * stride + j, square[i]);
+      });
     }
   }
 }
@@ -55,10 +95,13 @@ void pack_values(MatrixView<const Element> values, float* packed) {
 // One query's numbers, filled up with zeros to whole slots.
 template <class Dot, class Element>
 void pack_query(const Element* query, std::size_t head_dim, float* packed) {
-  for (std::size_t k = 0; k < slots<Dot>(head_dim); ++k) {
-    const std::size_t d = k * Dot::kNumbers;
-    const Element first = d < head_dim ? query[d] : Element{};
-    store_slot(packed + k, Dot::slot(first, d + 1 < head_dim ? query[d + 1] : Element{}));
+  const std::size_t depth = slots<Dot>(head_dim);
+  if constexpr (kSlotsAsTheyLie<Dot, Element>) {
+    std::memcpy(packed, query, head_dim * sizeof(Element));
+    std::memset(reinterpret_cast<char*>(packed) + head_dim * sizeof(Element), 0,
+                depth * sizeof(float) - head_dim * sizeof(Element));
+  } else {
+    for (std::size_t k = 0; k < depth; ++k) packed[k] = k < head_dim ? static_cast<float>(query[k]) : 0.0F;
   }
 }
 
@@ -106,8 +149,7 @@ void attend_rows(const AttentionBlock<Element>& block, std::size_t first) {
   float* const sums = copies + kRows * query_slots;
   const void* queries = block.queries.row(first);
   std::size_t query_stride = block.queries.stride / Dot::kNumbers;
-  if (sizeof(Element) * Dot::kNumbers != sizeof(float) || head_dim % Dot::kNumbers != 0 ||
-      block.queries.stride % Dot::kNumbers != 0) {
+  if (!kSlotsAsTheyLie<Dot, Element> || head_dim % Dot::kNumbers != 0 || block.queries.stride % Dot::kNumbers != 0) {
     for (std::size_t r = 0; r < kRows; ++r) {
       pack_query<Dot>(block.queries.row(first + r), head_dim, copies + r * query_slots);
     }

@@ -45,7 +45,6 @@ RVM_INLINE void store_some(Out* to, const F& v, std::size_t count) {
 template <class Weight>
 void finish_rows(const PanelProduct<Weight>& p, std::size_t row, std::size_t rows, const float* sums,
                  std::size_t stride) {
-  using Out = ProductOutput<Weight>;
   const auto y = p.y;
   const auto wide = p.wide;
   switch (p.finish) {
@@ -60,7 +59,7 @@ void finish_rows(const PanelProduct<Weight>& p, std::size_t row, std::size_t row
       finish_each(
           p, row, rows, sums,
           stride, [&y](const F& v, std::size_t i, std::size_t c, std::size_t count) __attribute__((always_inline)) {
-            store_some(y.row(i) + c, gelu<Out>(v), count);
+            store_some(y.row(i) + c, gelu(v), count);
           });
       break;
     case Finish::kStoreWide:
@@ -90,23 +89,29 @@ inline void widen(const MatrixView<const bfloat16>& x, float* wide) {
   }
 }
 
-// Rows are cut into tiles of 6: a tile's sums stay in registers, and each vector of the panel that is read serves all
-// of them. The last tile overlaps the one before; fewer rows than a tile go one by one. Where bfloat16 has no
-// instruction, panel and tile are widened to float first.
+// Whether bfloat16 has no instruction, so that panels and tiles of rows are widened to float first.
 template <class Dot, class Weight>
-void multiply_panel(const PanelProduct<Weight>& p, float* sums) {
-  constexpr bool kWidens = std::same_as<Weight, bfloat16> && std::same_as<Dot, FloatDot<float>>;
-  // Slots of the panel that stay in the second cache while rows go by.
-  constexpr std::size_t kDepth = kWidens ? 512 : 1024;
-  [[maybe_unused]] float wide_panel[kWidens ? kDepth * kPanelCols : 1];
-  [[maybe_unused]] float wide_tile[kWidens ? kDepth * kTileRows : 1];
+inline constexpr bool kWidens = std::same_as<Weight, bfloat16>&& std::same_as<Dot, FloatDot<float>>;
+
+// Slots of a panel that stay in the second cache while rows go by.
+template <class Dot, class Weight>
+inline constexpr std::size_t kDepthAtOnce = kWidens<Dot, Weight> ? 512 : 1024;
+
+// Rows are cut into tiles of 6: a tile's sums stay in registers, and each vector of the panel that is read serves all
+// of them. The last tile overlaps the one before; fewer rows than a tile go one by one.
+template <class Dot, class Weight>
+void multiply_panel(const PanelProduct<Weight>& p, float* scratch) {
+  constexpr std::size_t kDepth = kDepthAtOnce<Dot, Weight>;
+  float* const sums = scratch;
+  [[maybe_unused]] float* const wide_panel = sums + kProductRowsAtOnce * kPanelCols;
+  [[maybe_unused]] float* const wide_tile = wide_panel + kDepth * kPanelCols;
   const std::size_t tile = p.x.rows < kTileRows ? 1 : kTileRows;
   const std::size_t depth = slots<Dot>(p.x.cols);
   for (std::size_t k = 0; k < depth; k += kDepth) {
     const std::size_t length = depth - k < kDepth ? depth - k : kDepth;
     const Weight* const weights = p.panel + k * kPanelCols * Dot::kNumbers;
     const float* panel = reinterpret_cast<const float*>(weights);
-    if constexpr (kWidens) {
+    if constexpr (kWidens<Dot, Weight>) {
       widen({weights, length, kPanelCols}, wide_panel);
       panel = wide_panel;
     }
@@ -115,7 +120,7 @@ void multiply_panel(const PanelProduct<Weight>& p, float* sums) {
       const auto block = p.x.row_block(first, tile).col_block(k * Dot::kNumbers, length * Dot::kNumbers);
       const void* x = block.data;
       std::size_t stride = p.x.stride / Dot::kNumbers;
-      if constexpr (kWidens) {
+      if constexpr (kWidens<Dot, Weight>) {
         widen(block, wide_tile);
         x = wide_tile;
         stride = length;
@@ -155,10 +160,15 @@ struct DotOf<std::int8_t> {
   static constexpr int kSteps = ByteDot::kSteps;
 };
 
-template <class Weight>
-inline constexpr ProductKernels<Weight> kProducts = {&multiply_panel<typename DotOf<Weight>::Type, Weight>,
-                                                     kPanelCols,
-                                                     DotOf<Weight>::Type::kNumbers,
-                                                     DotOf<Weight>::Type::kNumbers,
-                                                     1,
-                                                     DotOf<Weight>::kSteps};
+template <class Dot, class Weight>
+inline constexpr std::size_t kProductScratch =
+    kProductRowsAtOnce* kPanelCols + (kWidens<Dot, Weight> ? kDepthAtOnce<Dot, Weight> * (kPanelCols + kTileRows) : 0);
+
+template <class Weight, class Dot = typename DotOf<Weight>::Type>
+inline constexpr ProductKernels<Weight> kProducts = {.multiply = &multiply_panel<Dot, Weight>,
+                                                     .scratch = kProductScratch<Dot, Weight>,
+                                                     .panel_cols = kPanelCols,
+                                                     .slot = Dot::kNumbers,
+                                                     .depth_grain = Dot::kNumbers,
+                                                     .row_grain = kTileRows,
+                                                     .byte_steps = DotOf<Weight>::kSteps};

@@ -32,10 +32,10 @@ template <class Out>
 void gelu_row(const float* x, const float* bias, std::size_t n, Out* y) {
   if (bias != nullptr) {
     map(
-        n, y, [](F & out, const F& v, const F& b) __attribute__((always_inline)) { out = gelu<Out>(v + b); }, x, bias);
+        n, y, [](F & out, const F& v, const F& b) __attribute__((always_inline)) { out = gelu(v + b); }, x, bias);
   } else {
     map(
-        n, y, [](F & out, const F& v) __attribute__((always_inline)) { out = gelu<Out>(v); }, x);
+        n, y, [](F & out, const F& v) __attribute__((always_inline)) { out = gelu(v); }, x);
   }
 }
 

@@ -138,8 +138,8 @@ struct UnfinishedRows {
   }
 };
 
-// Blocks of 32 rows with one panel of 32 columns; what is left over is a block of fewer rows, which takes as much less
-// time. What follows the sums of a block is done during the next.
+// Blocks of 32 rows with one panel of 32 columns. The last block overlaps with the one before: setting the tiles up for
+// fewer rows takes as long as it saves. What follows the sums of a block is done during the next.
 template <class Tiles, class Weight>
 void multiply_panel_with_tiles(const PanelProduct<Weight>& p, float* sums) {
   using Dot = TileDot<Weight>;
@@ -149,22 +149,23 @@ void multiply_panel_with_tiles(const PanelProduct<Weight>& p, float* sums) {
   const std::size_t x_stride = p.x.stride * sizeof(*p.x.data);
   TileSource panel{reinterpret_cast<const char*>(p.panel), kStride};
   UnfinishedRows<Weight> unfinished{&p};
+  const std::size_t rows = p.x.rows < kTileBlock ? p.x.rows : kTileBlock;
   TileScope<Tiles> tiles;
+  tiles.set_height(rows);
   for (std::size_t k = 0; k < steps; k += kSteps, panel = panel.offset(kSteps * kTileHeight, 0)) {
     const std::size_t length = steps - k < kSteps ? steps - k : kSteps;
     for (std::size_t row = 0; row < p.x.rows; row += kTileBlock) {
-      const std::size_t rows = p.x.rows - row < kTileBlock ? p.x.rows - row : kTileBlock;
+      const std::size_t first = row + rows <= p.x.rows ? row : p.x.rows - rows;
       // Two places in turn where sums are ready at once.
       float* const block_sums = sums + (steps <= kSteps ? row % (2 * kTileBlock) : row) * kTileBlock;
-      const TileSource x{reinterpret_cast<const char*>(p.x.row(row)) + k * kTileBytes, x_stride};
+      const TileSource x{reinterpret_cast<const char*>(p.x.row(first)) + k * kTileBytes, x_stride};
       const std::size_t share = (kTileBlock + length - 1) / length;
-      tiles.set_height(rows);
       multiply_tiles<Tiles, Dot>(
           rows, p.cols, x, panel, length, {reinterpret_cast<char*>(block_sums), kStride},
           k > 0, [&]() __attribute__((always_inline)) { unfinished.finish(share); });
       if (k + length < steps) continue;
       unfinished.finish(kTileBlock);
-      unfinished = {&p, row, rows, block_sums};
+      unfinished = {&p, row, first + rows - row, block_sums + (row - first) * kTileBlock};
     }
   }
   unfinished.finish(kTileBlock);
@@ -215,13 +216,15 @@ void attend_with_tiles(const AttentionBlock<bfloat16>& block) {
   }
 }
 
-template <class Tiles, class Weight>
-inline constexpr ProductKernels<Weight> kTileProducts = {&multiply_panel_with_tiles<Tiles, Weight>,
-                                                         kTileBlock,
-                                                         TileDot<Weight>::kNumbers,
-                                                         TileDot<Weight>::kNumbers* TileDot<Weight>::kDepthGrain,
-                                                         kTileBlock,
-                                                         std::same_as<Weight, std::int8_t> ? TileBytes::kSteps : 0};
+template <class Tiles, class Weight, class Dot = TileDot<Weight>>
+inline constexpr ProductKernels<Weight> kTileProducts = {
+    .multiply = &multiply_panel_with_tiles<Tiles, Weight>,
+    .scratch = kProductRowsAtOnce* kTileBlock,
+    .panel_cols = kTileBlock,
+    .slot = Dot::kNumbers,
+    .depth_grain = Dot::kNumbers* Dot::kDepthGrain,
+    .row_grain = kTileBlock,
+    .byte_steps = std::same_as<Weight, std::int8_t> ? TileBytes::kSteps : 0};
 
 template <class Tiles>
 inline constexpr CpuKernels<bfloat16> kTileKernels = [] {

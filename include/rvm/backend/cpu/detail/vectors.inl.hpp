@@ -194,17 +194,17 @@ RVM_INLINE F sigmoid(F x) {
 }
 
 // GELU's tanh approximation: 0.5 (1 + tanh z) is 1 / (1 + e^(-2 z)).
-template <class Result>
 RVM_INLINE F gelu(F x) {
   constexpr float kScale = -2.302208198F;  // -2 sqrt(2 / pi) log2(e)
-  const F power = exp2<Result>(smaller(fill(126.0F), x * (kScale + (kScale * 0.044715F) * (x * x))));
+  const F power = exp2<float>(smaller(fill(126.0F), x * (kScale + (kScale * 0.044715F) * (x * x))));
   return x / (1.0F + power);
 }
 
-// f(0), f(1), ... f(n - 1), written out: so that arrays of vectors stay in registers at every level of optimisation.
+// f(0), f(1), ... f(n - 1), written out: so that arrays of vectors stay in registers at every level of optimisation. An
+// index is a constant of its own type.
 template <std::size_t... kIndex, class Function>
 RVM_INLINE void unroll(std::index_sequence<kIndex...>, const Function& f) {
-  (f(kIndex), ...);
+  (f(std::integral_constant<std::size_t, kIndex>()), ...);
 }
 template <std::size_t kCount, class Function>
 RVM_INLINE void unroll(const Function& f) {
