@@ -1,6 +1,7 @@
 // What goes wrong between and inside steps: a backend that throws, frames that are missing or change their size, code
-// of the caller's that throws while a clip is under way.
+// of the caller's that throws while a clip is under way, or that computes with floats in its own way.
 
+#include <cfenv>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -142,5 +143,22 @@ TEMPLATE_LIST_TEST_CASE("code of the caller's may throw between a step and the n
   undisturbed.step(frames[3]);
   stream.step(frames[3]);
   const bool same = features(stream) == features(undisturbed);
+  CHECK(same);
+}
+
+TEMPLATE_LIST_TEST_CASE("a caller's rounding changes no bit, and stays", "", test::Backends) {
+  const rvm::Model<TestType> model(weights());
+  const rvm::StreamOptions options{.height = kHeight, .width = kWidth};
+  const auto video = test::Random(1).bytes({4, kHeight, kWidth, 3});
+  const auto frames = test::frames_of(video);
+  rvm::Stream expected(model, options);
+  for (const rvm::FrameView& frame : frames) expected.step(frame);
+  rvm::Stream stream(model, options);
+  REQUIRE(std::fesetround(FE_UPWARD) == 0);
+  for (const rvm::FrameView& frame : frames) stream.step(frame);
+  const int rounding = std::fegetround();
+  std::fesetround(FE_TONEAREST);
+  CHECK(rounding == FE_UPWARD);
+  const bool same = features(stream) == features(expected);
   CHECK(same);
 }
