@@ -30,7 +30,7 @@ rvm::Weights with_denormal_kernels(const rvm::Weights& weights) {
   std::vector<std::pair<std::string, rvm::Tensor<float>>> arrays;
   for (const std::string& key : weights.keys()) {
     rvm::Tensor<float> array = weights.at(key).as<float>();
-    if (key.ends_with("/w") || key.ends_with("kernel")) {
+    if (key.ends_with("/kernel")) {
       for (float& value : array) value = value < 0 ? -kDenormal : kDenormal;
     }
     arrays.emplace_back(key, std::move(array));
