@@ -1,4 +1,6 @@
-// Each of our CPU kernels for one core, on every instruction set of this processor.
+// Each of our CPU kernels for one core, on every instruction set of this processor, and oneDNN's primitives for the
+// same. The floor of attention is the rate of bench_products' loop. Norms and GELU read what a product has just left in
+// the cache: 257 rows in turn, as in a step.
 
 #include <cstddef>
 #include <string>
@@ -9,6 +11,10 @@
 #include <rvm/core/thread_team.hpp>
 #include <rvm/image/image.hpp>
 #include <rvm/image/lanczos.hpp>
+
+#ifdef RVM_PROGRAM_ONEDNN
+#include "common/onednn_kernels.hpp"
+#endif
 
 namespace {
 
@@ -41,18 +47,22 @@ template <class Element>
 void rows(benchmark::State& state, Isa isa, bool norm) {
   const auto& kernels = cpu_kernels<Element>(isa);
   const auto n = static_cast<std::size_t>(state.range(0));
-  const std::vector<float> x(n, 0.7F);
+  constexpr std::size_t kRows = 257;
+  const std::vector<float> x(kRows * n, 0.7F);
   const std::vector<float> scale(n, 1.0F);
-  std::vector<Element> y(n);
+  std::vector<Element> y(kRows * n);
   for ([[maybe_unused]] auto _ : state) {
-    if (norm) {
-      kernels.layer_norm(x.data(), n, scale.data(), scale.data(), 1e-6F, y.data());
-    } else {
-      kernels.gelu(x.data(), scale.data(), n, y.data());
+    for (std::size_t i = 0; i < kRows * n; i += n) {
+      if (norm) {
+        kernels.layer_norm(x.data() + i, n, scale.data(), scale.data(), 1e-6F, y.data() + i);
+      } else {
+        kernels.gelu(x.data() + i, nullptr, n, y.data() + i);
+      }
     }
     benchmark::DoNotOptimize(y.data());
   }
-  state.counters["numbers"] = benchmark::Counter(static_cast<double>(n), benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["numbers"] =
+      benchmark::Counter(static_cast<double>(kRows * n), benchmark::Counter::kIsIterationInvariantRate);
 }
 
 void lanczos(benchmark::State& state) {
@@ -87,11 +97,21 @@ void add(const std::string& precision) {
     benchmark::RegisterBenchmark(("layer_norm" + suffix).c_str(),
                                  [isa](auto& state) { rows<Element>(state, isa, true); })
         ->Arg(384)
-        ->Arg(1024);
+        ->Arg(1024)
+        ->Unit(benchmark::kMicrosecond);
     benchmark::RegisterBenchmark(("gelu" + suffix).c_str(), [isa](auto& state) { rows<Element>(state, isa, false); })
         ->Arg(1536)
-        ->Arg(4096);
+        ->Arg(4096)
+        ->Unit(benchmark::kMicrosecond);
   }
+#ifdef RVM_PROGRAM_ONEDNN
+  benchmark::RegisterBenchmark(("attention/" + precision + "/oneDNN's products").c_str(),
+                               rvm::bench::onednn_attention<Element>)
+      ->Args({257, 48})
+      ->Args({257, 64})
+      ->Args({1651, 64})
+      ->Unit(benchmark::kMicrosecond);
+#endif
 }
 
 }  // namespace
@@ -99,6 +119,15 @@ void add(const std::string& precision) {
 int main(int argc, char** argv) {
   add<float>("f32");
   add<rvm::bfloat16>("bf16");
+#ifdef RVM_PROGRAM_ONEDNN
+  for (const bool norm : {true, false}) {
+    benchmark::RegisterBenchmark(norm ? "layer_norm/f32/oneDNN" : "gelu/f32/oneDNN",
+                                 [norm](auto& state) { rvm::bench::onednn_rows(state, norm); })
+        ->Arg(norm ? 384 : 1536)
+        ->Arg(norm ? 1024 : 4096)
+        ->Unit(benchmark::kMicrosecond);
+  }
+#endif
   benchmark::RegisterBenchmark("resize/1280x720 to 256x256", lanczos)->Unit(benchmark::kMicrosecond);
   benchmark::RegisterBenchmark("team/parts for each thread", team)->Arg(1)->Arg(10);
   benchmark::Initialize(&argc, argv);

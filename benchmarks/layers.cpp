@@ -1,4 +1,4 @@
-// Each layer alone, over its own products' floor: milliseconds and GFLOP/s.
+// Each layer alone: milliseconds and GFLOP/s.
 //
 //   bench_layers [--benchmark_filter=REGEX]
 //
@@ -8,13 +8,17 @@
 #include <cstdint>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <benchmark/benchmark.h>
 #include <rvm/backend/cpu.hpp>
-#include <rvm/layers/cross_transformer.hpp>
+#include <rvm/layers/attention.hpp>
+#include <rvm/layers/layer_norm.hpp>
+#include <rvm/layers/mlp.hpp>
 #include <rvm/layers/patch_embedding.hpp>
 #include <rvm/model/config.hpp>
 #include <rvm/model/random.hpp>
+#include <rvm/model/recurrent_core.hpp>
 #include <rvm/weights/reader.hpp>
 
 namespace {
@@ -22,20 +26,23 @@ namespace {
 template <class B>
 struct Bench {
   Bench(const std::string& variant, std::size_t tokens_)
-      : config(rvm::Config::variant(variant)),
-        weights(random(config)),
+      : config(shallow(variant)),
+        weights(rvm::random_weights(config)),
         reader(weights),
         device({.threads = 0, .isa = {}}),
         run(device),
         tokens(tokens_),
         x(device, tokens * config.width),
-        workspace(device, tokens, rvm::workspace_widths(config.width, config.encoder)) {}
+        workspace(device, tokens,
+                  max(rvm::workspace_widths(config.width, config.encoder),
+                      rvm::workspace_widths(config.width, config.core))) {}
 
   // One block of each kind is enough.
-  static rvm::Weights random(rvm::Config config) {
+  static rvm::Config shallow(const std::string& variant) {
+    rvm::Config config = rvm::Config::variant(variant);
     config.encoder.depth = config.core.depth = 1;
     config.decoder.reset();
-    return rvm::random_weights(config);
+    return config;
   }
 
   rvm::MatrixView<float> residual() { return {x.data(), tokens, config.width}; }
@@ -86,6 +93,44 @@ void layer_norm(benchmark::State& state, const std::string& variant, std::size_t
                                 (sizeof(float) + sizeof(typename B::Element))));
 }
 
+// Cutting a frame into patches, their product, and the positions.
+template <class B>
+void patch_embedding(benchmark::State& state, const std::string& variant, std::size_t tokens) {
+  Bench<B> bench(variant, tokens);
+  const std::size_t h = tokens == 257 ? 16 : 30;
+  const std::size_t w = (tokens - 1) / h;
+  const std::vector<std::uint8_t> pixels(h * w * rvm::kPatchValues, 100);
+  const rvm::FrameView frame(pixels.data(), h * rvm::kPatchSize, w * rvm::kPatchSize);
+  const rvm::PatchEmbedding<B> layer(bench.device, bench.reader, bench.config.width);
+  const auto table = layer.table(bench.device, h, w);
+  typename B::template Buffer<typename B::Element> room(bench.device, tokens * rvm::kPatchValues);
+  const rvm::MatrixView<typename B::Element> patches(room.data(), tokens, rvm::kPatchValues);
+  for ([[maybe_unused]] auto _ : state) {
+    bench.run.patches({&frame, 1}, patches);
+    layer(bench.run, patches, table, bench.residual());
+  }
+  report(state, 2.0 * static_cast<double>(tokens * rvm::kPatchValues * bench.config.width));
+}
+
+// The recurrent core with one block: both gates, keys and values, cross-attention, MLP, self-attention, the new state.
+template <class B>
+void core(benchmark::State& state, const std::string& variant, std::size_t tokens) {
+  Bench<B> bench(variant, tokens);
+  const rvm::TransformerConfig& c = bench.config.core;
+  const rvm::RecurrentCore<B> layer(bench.device, bench.reader, bench.config.width, c);
+  rvm::CoreWorkspace<B> own(bench.device, tokens, bench.config.width, layer.keys_values_width());
+  typename B::template Buffer<float> before(bench.device, tokens * bench.config.width);
+  typename B::template Buffer<float> after(bench.device, tokens * bench.config.width);
+  for ([[maybe_unused]] auto _ : state) {
+    layer(bench.run, bench.workspace, own, bench.residual(), {before.data(), tokens, bench.config.width},
+          {after.data(), tokens, bench.config.width}, 1);
+  }
+  const auto n = static_cast<double>(tokens);
+  const auto d = static_cast<double>(bench.config.width);
+  const auto inner = static_cast<double>(c.inner());
+  report(state, n * d * (8.0 * d + 16.0 * inner + 4.0 * static_cast<double>(c.mlp)) + 8.0 * n * n * inner);
+}
+
 // What every step pays to look for numbers that are not finite.
 template <class B>
 void finite(benchmark::State& state, const std::string& variant, std::size_t tokens) {
@@ -98,8 +143,12 @@ void finite(benchmark::State& state, const std::string& variant, std::size_t tok
 template <class B>
 void add(const std::string& precision) {
   using Function = void (*)(benchmark::State&, const std::string&, std::size_t);
-  const std::pair<const char*, Function> layers[] = {
-      {"self_attention", &self_attention<B>}, {"mlp", &mlp<B>}, {"layer_norm", &layer_norm<B>}, {"finite", &finite<B>}};
+  const std::pair<const char*, Function> layers[] = {{"patch_embedding", &patch_embedding<B>},
+                                                     {"self_attention", &self_attention<B>},
+                                                     {"mlp", &mlp<B>},
+                                                     {"core", &core<B>},
+                                                     {"layer_norm", &layer_norm<B>},
+                                                     {"finite", &finite<B>}};
   for (const auto& [layer, function] : layers) {
     for (const char* variant : {"S", "B", "L", "H"}) {
       for (const std::size_t tokens : {257U, 1651U}) {
