@@ -1,17 +1,29 @@
 // No #pragma once: part of kernels.inl.hpp. What is done to one row of numbers.
 
+// total += f(v) for every whole vector of n numbers, in four sums that do not wait for each other; returns how many
+// numbers that were.
+template <class Function>
+RVM_INLINE std::size_t sum_vectors(const float* x, std::size_t n, F& total, const Function& f) {
+  F sums[4] = {};
+  std::size_t i = 0;
+  for (; i + 4 * kLanes <= n; i += 4 * kLanes) {
+    unroll<4>([&](std::size_t k) __attribute__((always_inline)) { f(sums[k], load(x + i + k * kLanes)); });
+  }
+  for (; i + kLanes <= n; i += kLanes) f(sums[0], load(x + i));
+  total += (sums[0] + sums[1]) + (sums[2] + sums[3]);
+  return i;
+}
+
 template <class Out>
 void layer_norm_row(const float* x, std::size_t n, const float* scale, const float* bias, float epsilon, Out* y) {
   F total{};
-  std::size_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) total += load(x + i);
+  std::size_t i = sum_vectors(
+      x, n, total, [](F & s, const F& v) __attribute__((always_inline)) { s += v; });
   if (i < n) total += load_part(x + i, n - i);
   const float mean = sum(total) / static_cast<float>(n);
   F squares{};
-  for (i = 0; i + kLanes <= n; i += kLanes) {
-    const F d = load(x + i) - mean;
-    squares += d * d;
-  }
+  i = sum_vectors(
+      x, n, squares, [=](F & s, const F& v) __attribute__((always_inline)) { s += (v - mean) * (v - mean); });
   float rest = 0;
   for (; i < n; ++i) rest += (x[i] - mean) * (x[i] - mean);
   const float inverse = 1.0F / std::sqrt((sum(squares) + rest) / static_cast<float>(n) + epsilon);

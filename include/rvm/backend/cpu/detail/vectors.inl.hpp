@@ -92,14 +92,6 @@ RVM_INLINE void store_bytes(std::uint8_t* p, I v, std::size_t count) {
   std::memcpy(p, &bytes, count);
 }
 
-RVM_INLINE float sum(F v) {
-  float lanes[kLanes];
-  store(lanes, v);
-  for (std::size_t width = kLanes / 2; width > 0; width /= 2) {
-    for (std::size_t i = 0; i < width; ++i) lanes[i] += lanes[i + width];
-  }
-  return lanes[0];
-}
 // The second of two that cannot be compared.
 RVM_INLINE F larger(F a, F b) {
 #if RVM_SIMD_BYTES == 64
@@ -115,11 +107,23 @@ RVM_INLINE F smaller(F a, F b) {
   return a < b ? a : b;
 #endif
 }
+
+// Lanes whose numbers differ in the bit kHalf alone change places.
+template <std::size_t kHalf, std::size_t... kLane>
+RVM_INLINE F swap_lanes(F v, std::index_sequence<kLane...>) {
+  return __builtin_shufflevector(v, v, int{kLane ^ kHalf}...);
+}
+template <std::size_t kHalf = kLanes / 2>
+RVM_INLINE float sum(F v) {
+  v += swap_lanes<kHalf>(v, std::make_index_sequence<kLanes>());
+  if constexpr (kHalf > 1) return sum<kHalf / 2>(v);
+  return v[0];
+}
+template <std::size_t kHalf = kLanes / 2>
 RVM_INLINE float largest(F v) {
-  float lanes[kLanes];
-  store(lanes, v);
-  for (std::size_t i = 1; i < kLanes; ++i) lanes[0] = lanes[i] > lanes[0] ? lanes[i] : lanes[0];
-  return lanes[0];
+  v = larger(v, swap_lanes<kHalf>(v, std::make_index_sequence<kLanes>()));
+  if constexpr (kHalf > 1) return largest<kHalf / 2>(v);
+  return v[0];
 }
 
 // e^x to 1 unit in the last place or so; 0 below -87, e^88 above 88. NaN stays NaN.
