@@ -53,6 +53,7 @@ void PART() {
   for (const rvm::Isa isa : {rvm::best_isa(), rvm::Isa::kAvx512, rvm::Isa::kAvx2, rvm::Isa::kPortable}) {
     std::printf("%s up to %s\n", kPart, name_of(isa).data());
     print<float>("float32", features<float>(weights, isa).span());
+    print<float>("bfloat16", features<rvm::bfloat16>(weights, isa).span());
     print<float>("int8", features<std::int8_t>(weights, isa).span());
   }
 
