@@ -42,7 +42,7 @@ RVM_INLINE void store_some(Out* to, const F& v, std::size_t count) {
 }
 
 // What follows the sums of some rows, while they are in the first cache.
-template <class Weight>
+template <class Weight, bool kQuick = false>
 void finish_rows(const PanelProduct<Weight>& p, std::size_t row, std::size_t rows, const float* sums,
                  std::size_t stride) {
   const auto y = p.y;
@@ -59,7 +59,7 @@ void finish_rows(const PanelProduct<Weight>& p, std::size_t row, std::size_t row
       finish_each(
           p, row, rows, sums,
           stride, [&y](const F& v, std::size_t i, std::size_t c, std::size_t count) __attribute__((always_inline)) {
-            store_some(y.row(i) + c, gelu(v), count);
+            store_some(y.row(i) + c, gelu<kQuick>(v), count);
           });
       break;
     case Finish::kStoreWide:

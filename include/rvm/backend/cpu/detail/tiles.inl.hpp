@@ -131,7 +131,7 @@ struct UnfinishedRows {
   void finish(std::size_t most) {
     const std::size_t rows = count < most ? count : most;
     if (rows == 0) return;
-    finish_rows(*product, row, rows, sums, kTileBlock);
+    finish_rows<Weight, true>(*product, row, rows, sums, kTileBlock);
     row += rows;
     count -= rows;
     sums += rows * kTileBlock;

@@ -197,11 +197,23 @@ RVM_INLINE F sigmoid(F x) {
   return 1.0F / (1.0F + exp(-x));
 }
 
-// GELU's tanh approximation: 0.5 (1 + tanh z) is 1 / (1 + e^(-2 z)).
+// 1 / x to 2e-7 of itself, without a division where there is an instruction to begin with.
+RVM_INLINE F quick_reciprocal(F x) {
+#if RVM_SIMD_BYTES == 64
+  const F y = reinterpret_cast<F>(_mm512_maskz_rcp14_ps(kAllLanes, reinterpret_cast<__m512>(x)));
+  return y * (2.0F - x * y);
+#else
+  return 1.0F / x;
+#endif
+}
+
+// GELU's tanh approximation: 0.5 (1 + tanh z) is 1 / (1 + e^(-2 z)). Quick: processors with AMX take 16 cycles for a
+// division, others do it beside their other work.
+template <bool kQuick = false>
 RVM_INLINE F gelu(F x) {
   constexpr float kScale = -2.302208198F;  // -2 sqrt(2 / pi) log2(e)
   const F power = exp2<float>(smaller(fill(126.0F), x * (kScale + (kScale * 0.044715F) * (x * x))));
-  return x / (1.0F + power);
+  return kQuick ? x * quick_reciprocal(1.0F + power) : x / (1.0F + power);
 }
 
 // f(0), f(1), ... f(n - 1), written out: so that arrays of vectors stay in registers at every level of optimisation. An
