@@ -37,11 +37,18 @@ class OneThread {
     void (*set)(int) = nullptr;
   };
 
-  // Looked up rather than linked: the OpenMP that counts is the one that oneDNN was built with.
+  // Looked up rather than linked: the OpenMP that counts is the one that oneDNN was built with, which need not be the
+  // host's.
   static const OpenMp& openmp() noexcept {
     static const OpenMp functions = [] {
-      OpenMp found{reinterpret_cast<int (*)()>(::dlsym(RTLD_DEFAULT, "omp_get_max_threads")),
-                   reinterpret_cast<void (*)(int)>(::dlsym(RTLD_DEFAULT, "omp_set_num_threads"))};
+      Dl_info onednn{};
+      void* library = nullptr;
+      if (::dladdr(reinterpret_cast<const void*>(&dnnl_version), &onednn) != 0) {
+        library = ::dlopen(onednn.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
+      }
+      const auto find = [&](const char* name) { return ::dlsym(library != nullptr ? library : RTLD_DEFAULT, name); };
+      OpenMp found{reinterpret_cast<int (*)()>(find("omp_get_max_threads")),
+                   reinterpret_cast<void (*)(int)>(find("omp_set_num_threads"))};
       return found.get != nullptr && found.set != nullptr ? found : OpenMp{};
     }();
     return functions;
