@@ -107,7 +107,8 @@ if [[ $built == 0 ]]; then
     part 40 prepare "$python" benchmarks/peers/gpu.py prepare "$out/agree" &&
       part 30 features "$build/bin/bench_cuda" --features "$out/agree/weights.npz" "$out/agree/video.npy" "$out/agree/found.npy" &&
       part 20 agree "$python" benchmarks/peers/gpu.py agree "$out/agree" "$out/agree/found.npy"
-    verdict "agrees with PyTorch: $(head -n 1 "$out/agree.log" 2>/dev/null)" $?
+    agreed=$?  # before the words of the verdict run a command of their own
+    verdict "agrees with PyTorch: $(head -n 1 "$out/agree.log" 2>/dev/null)" "$agreed"
     rm -rf "$out/agree"
   fi
   part 150 bench "$build/bin/bench_cuda"
