@@ -225,7 +225,8 @@ class Cuda<T>::Executor : public detail::cuda::CudaExecutor {
     product.bias = bias;
     product.y = y.data;
     product.y_stride = y.stride;
-    if (!capturing()) check(detail::cuda::prepare(context().products(), product), "choosing a matrix product");
+    if (!capturing())
+      check(detail::cuda::prepare(context().products(), queues(), product), "choosing a matrix product");
     check(detail::cuda::multiply(context().products(), queue_now(), lane().scratch.data(), product),
           "a matrix product");
   }

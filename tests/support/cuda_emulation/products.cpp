@@ -7,6 +7,7 @@
 #include <cstring>
 #include <mutex>
 #include <set>
+#include <span>
 #include <vector>
 
 #include <rvm/backend/cuda/runtime.hpp>
@@ -94,7 +95,7 @@ void destroy_products(Products* products) noexcept {
   delete products;
 }
 
-int prepare(Products& products, const Product& product) {
+int prepare(Products& products, std::span<const Queue>, const Product& product) {
   const std::lock_guard lock(products.lock);
   const auto key = key_of(product);
   if (products.prepared.contains(key)) return 0;

@@ -22,6 +22,7 @@ class CudaExecutor {
       : context_(std::move(context)),
         frames_(context_),
         lanes_{Lane(context_, users), Lane()},
+        queues_{lanes_[0].queue.get(), nullptr},
         graphs_(context_),
         flag_(context_, 1),
         seen_(context_, 1) {}
@@ -89,6 +90,7 @@ class CudaExecutor {
       fork_ = EventHandle(context_);
       join_ = EventHandle(context_);
       lanes_[1] = Lane(context_, nullptr);
+      queues_[1] = lanes_[1].queue.get();
     }
     const Queue main = lanes_[0].queue.get();
     const Queue side = lanes_[1].queue.get();
@@ -158,6 +160,8 @@ class CudaExecutor {
   const Context& context() const noexcept { return *context_; }
   /// Where operations go now.
   Lane& lane() noexcept { return lanes_[lane_]; }
+  /// Those that have been made.
+  std::span<const Queue> queues() const noexcept { return std::span(queues_).first(lanes_[1].queue ? 2 : 1); }
   /// Whether operations are only written down, so that nothing may be measured or taken.
   bool capturing() const noexcept { return capturing_; }
 
@@ -199,7 +203,8 @@ class CudaExecutor {
 
   ContextHandle context_;
   FrameStaging frames_;
-  std::array<Lane, 2> lanes_;  // the executor's queue, and one beside it
+  std::array<Lane, 2> lanes_;    // the executor's queue, and one beside it
+  std::array<Queue, 2> queues_;  // the lanes'
   EventHandle fork_;
   EventHandle join_;
   QueueHandle reading_;

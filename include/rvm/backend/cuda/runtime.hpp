@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 /// CUDA's own handles: cudaStream_t, cudaEvent_t and cudaGraphExec_t are pointers to these.
 struct CUstream_st;
@@ -9,7 +10,7 @@ struct CUevent_st;
 struct CUgraphExec_st;
 
 /// What the backend needs of CUDA, declared without CUDA's headers, so that a host is compiled by any C++ compiler;
-/// defined in runtime.cu, in the library rvm::cuda.
+/// defined in library/, in the library rvm::cuda.
 ///
 /// Functions give CUDA's error, 0 for success, unless they say otherwise, and throw nothing. They act on the calling
 /// thread's device (enter_device). All may be called from several threads.
@@ -102,16 +103,17 @@ struct Product {
   const float* w_scales = nullptr;  // [out]: factors of what kFloat8 stores
 };
 
-/// The products of one device, and how each shape is computed: chosen when it is first seen and kept. For several
-/// threads.
+/// The products of one device, and how each shape is computed: chosen when the process first sees it there, and kept
+/// for all that the process makes, so that they give the same bits. For several threads.
 struct Products;
 /// Scratch that a product may use, in bytes; one for every queue.
 inline constexpr std::size_t kProductScratch = std::size_t{16} << 20;
 /// With `measure`, the fastest of what the library proposes; else its first proposal.
 int make_products(Products** products, bool measure);
 void destroy_products(Products* products) noexcept;
-/// Chooses, if that has not been done. Reads the sizes, and how addresses are aligned; allocates and waits.
-int prepare(Products& products, const Product& product);
+/// Chooses, if that has not been done. Reads the sizes, and how addresses are aligned; allocates, and waits, for what
+/// is in the queues `busy` too, so that nothing of the caller's runs beside what is measured.
+int prepare(Products& products, std::span<const Queue> busy, const Product& product);
 /// The product; `scratch` is kProductScratch bytes of device memory. Sizes must have been prepared.
 int multiply(Products& products, Queue queue, void* scratch, const Product& product);
 /// A line about how a prepared product is computed and how long that took: "algorithm 3 of 8, 12.3 us". Empty if it has

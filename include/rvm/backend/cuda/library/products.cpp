@@ -1,4 +1,4 @@
-// Matrix products by cuBLASLt: which of its algorithms serves a shape is measured once and kept.
+// Matrix products by cuBLASLt: which of its algorithms serves a shape on a device is measured once in a process.
 
 #include <cublasLt.h>
 #include <cuda_runtime_api.h>
@@ -12,6 +12,8 @@
 #include <mutex>
 #include <new>
 #include <optional>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include <rvm/backend/cuda/runtime.hpp>
@@ -67,6 +69,35 @@ struct Plan {
   int proposals = 0;
   float microseconds = 0;
 };
+
+// What has been chosen on one device, for all models of the process: those of one file then give the same bits.
+class Choices {
+ public:
+  // Null if nothing has been chosen; stays where it is, as it is.
+  const Plan* find(const Key& key) {
+    const std::lock_guard<std::mutex> lock(lock_);
+    const auto found = plans_.find(key);
+    return found == plans_.end() ? nullptr : &found->second;
+  }
+  void keep(const Key& key, const Plan& plan) {
+    const std::lock_guard<std::mutex> lock(lock_);
+    plans_.emplace(key, plan);
+  }
+  // Held by who measures; finds go on meanwhile.
+  std::mutex& choosing() { return choosing_; }
+
+ private:
+  std::mutex choosing_;
+  std::mutex lock_;
+  std::map<Key, Plan> plans_;
+};
+
+Choices& choices_of(int device, bool measure) {
+  static std::mutex lock;
+  static std::map<std::pair<int, bool>, Choices> all;
+  const std::lock_guard<std::mutex> guard(lock);
+  return all[{device, measure}];
+}
 
 // A product as the library wants it: column-major, y' = w' x', so that its rows are our columns.
 struct Description {
@@ -177,7 +208,8 @@ Limits limits(const Product& p) {
   return p.type == Type::kFloat32 ? Limits{1e-5F, 5e-5F} : Limits{1e-5F, 2e-4F};
 }
 
-// Times proposals on operands of their own. Weights are cold, as they are in a step: every repetition has others.
+// Times proposals on operands of their own. Weights are cold, as they are in a step: every repetition has others, and
+// before them the cache is filled with something else.
 class Trial {
  public:
   Trial() = default;
@@ -209,6 +241,12 @@ class Trial {
     RVM_CUDA_TRY(expected_.make(like.rows * like.out * bytes_of(like.result) + sizeof(unsigned)));
     RVM_CUDA_TRY(scratch_.make(kProductScratch));
     RVM_CUDA_TRY(far_.make(sizeof(unsigned)));
+    int device = 0;
+    int cache = 0;
+    RVM_CUDA_TRY(cudaGetDevice(&device));
+    RVM_CUDA_TRY(cudaDeviceGetAttribute(&cache, cudaDevAttrL2CacheSize, device));
+    other_bytes_ = 2 * static_cast<std::size_t>(cache);
+    RVM_CUDA_TRY(other_.make(std::max<std::size_t>(other_bytes_, 1)));
     p_.x = as_aligned(x_, like.x, like.x_stride * bytes_of(like.type));
     p_.y = as_aligned(y_, like.y, like.y_stride * bytes_of(like.result));
     p_.w = as_aligned(w_, like.w, like.in * bytes_of(like.type));
@@ -242,10 +280,7 @@ class Trial {
     right = false;
     RVM_CUDA_TRY(prepare_y());
     RVM_CUDA_TRY(cudaMemsetAsync(far_.data, 0, sizeof(unsigned), queue_));
-    if (run(library, queue_, scratch_.data, p_, plan) != 0) {
-      cudaGetLastError();
-      return seen(cudaStreamSynchronize(queue_));
-    }
+    if (run(library, queue_, scratch_.data, p_, plan) != 0) return seen(cudaStreamSynchronize(queue_));
     const Limits limit = limits(p_);
     RVM_CUDA_TRY(
         launch_compare(queue_, p_, expected_.data, limit.relative, limit.absolute, static_cast<unsigned*>(far_.data)));
@@ -273,7 +308,8 @@ class Trial {
     float best = 0;
     for (int i = 0; i < 4 && error == 0; ++i) {  // the first is to warm up
       float milliseconds = 0;
-      error = seen(cudaEventRecord(first_, queue_));
+      error = seen(cudaMemsetAsync(other_.data, 0, other_bytes_, queue_));
+      if (error == 0) error = seen(cudaEventRecord(first_, queue_));
       if (error == 0) error = seen(cudaGraphLaunch(graph, queue_));
       if (error == 0) error = seen(cudaEventRecord(last_, queue_));
       if (error == 0) error = seen(cudaEventSynchronize(last_));
@@ -299,10 +335,11 @@ class Trial {
   Product p_;
   std::size_t copies_ = 1;
   std::size_t stride_ = 0;
+  std::size_t other_bytes_ = 0;
   cudaStream_t queue_ = nullptr;
   cudaEvent_t first_ = nullptr;
   cudaEvent_t last_ = nullptr;
-  Memory x_, y_, w_, bias_, scales_, expected_, scratch_, far_;
+  Memory x_, y_, w_, bias_, scales_, expected_, scratch_, far_, other_;
 };
 
 }  // namespace
@@ -310,8 +347,7 @@ class Trial {
 struct Products {
   cublasLtHandle_t library = nullptr;
   bool measure = true;
-  std::mutex lock;
-  std::map<Key, Plan> plans;
+  Choices* choices = nullptr;
 };
 
 namespace {
@@ -356,34 +392,39 @@ int choose(Products& products, const Product& p, Plan& best) {
 }  // namespace
 
 int make_products(Products** products, bool measure) {
-  *products = new (std::nothrow) Products;
-  if (*products == nullptr) return cudaErrorMemoryAllocation;
-  (*products)->measure = measure;
-  const int error = seen(cublasLtCreate(&(*products)->library));
-  if (error != 0) {
-    (*products)->library = nullptr;
-    destroy_products(*products);
-    *products = nullptr;
+  int device = 0;
+  RVM_CUDA_TRY(cudaGetDevice(&device));
+  cublasLtHandle_t library = nullptr;
+  RVM_CUDA_TRY(cublasLtCreate(&library));
+  try {
+    *products = new Products{library, measure, &choices_of(device, measure)};
+  } catch (const std::bad_alloc&) {
+    cublasLtDestroy(library);
+    return cudaErrorMemoryAllocation;
   }
-  return error;
+  return 0;
 }
 
 void destroy_products(Products* products) noexcept {
   if (products == nullptr) return;
-  if (products->library != nullptr) cublasLtDestroy(products->library);
+  cublasLtDestroy(products->library);
   delete products;
 }
 
-int prepare(Products& products, const Product& product) {
+int prepare(Products& products, std::span<const Queue> busy, const Product& product) {
   if (product.rows == 0 || product.out == 0) return 0;
+  Choices& choices = *products.choices;
+  const Key key = key_of(product);
+  if (choices.find(key) != nullptr) return 0;
   try {
-    const std::lock_guard<std::mutex> lock(products.lock);
-    const Key key = key_of(product);
-    if (products.plans.contains(key)) return 0;
+    const std::lock_guard<std::mutex> one_at_a_time(choices.choosing());
+    if (choices.find(key) != nullptr) return 0;
+    // Not the device: a wait for that would break what another thread is capturing.
+    for (const Queue queue : busy) RVM_CUDA_TRY(cudaStreamSynchronize(queue));
     Plan plan;
-    const int error = choose(products, product, plan);
-    if (error == 0) products.plans.emplace(key, plan);
-    return error;
+    RVM_CUDA_TRY(choose(products, product, plan));
+    choices.keep(key, plan);
+    return 0;
   } catch (const std::bad_alloc&) {
     return cudaErrorMemoryAllocation;
   }
@@ -391,29 +432,22 @@ int prepare(Products& products, const Product& product) {
 
 int multiply(Products& products, Queue queue, void* scratch, const Product& product) {
   if (product.rows == 0 || product.out == 0) return 0;
-  const Plan* plan = nullptr;
-  {
-    const std::lock_guard<std::mutex> lock(products.lock);
-    const auto found = products.plans.find(key_of(product));
-    if (found == products.plans.end()) return cudaErrorInvalidConfiguration;
-    plan = &found->second;  // stays where it is, as it is
-  }
+  const Plan* const plan = products.choices->find(key_of(product));
+  if (plan == nullptr) return cudaErrorInvalidConfiguration;
   return run(products.library, queue, scratch, product, *plan);
 }
 
 void explain(Products& products, const Product& product, char* text, std::size_t size) noexcept {
   if (size == 0) return;
   text[0] = 0;
-  const std::lock_guard<std::mutex> lock(products.lock);
-  const auto found = products.plans.find(key_of(product));
-  if (found == products.plans.end()) return;
-  const Plan& plan = found->second;
-  if (!plan.algorithm) {
+  const Plan* const plan = products.choices->find(key_of(product));
+  if (plan == nullptr) return;
+  if (!plan->algorithm) {
     std::snprintf(text, size, "plain kernel");
   } else {
-    std::snprintf(text, size, "algorithm %d of %d%s%s, %.1f us", plan.index + 1, plan.proposals,
-                  product.bias != nullptr && !plan.bias ? ", bias apart" : "",
-                  product.gelu && !plan.gelu ? ", GELU apart" : "", static_cast<double>(plan.microseconds));
+    std::snprintf(text, size, "algorithm %d of %d%s%s, %.1f us", plan->index + 1, plan->proposals,
+                  product.bias != nullptr && !plan->bias ? ", bias apart" : "",
+                  product.gelu && !plan->gelu ? ", GELU apart" : "", static_cast<double>(plan->microseconds));
   }
 }
 
