@@ -40,50 +40,33 @@ TEMPLATE_TEST_CASE("casts", "", rvm::bfloat16, rvm::float16) {
   CHECK(back.values() == y.values());
 }
 
-TEMPLATE_TEST_CASE("gelu", "", float, rvm::bfloat16, rvm::float16) {
+TEMPLATE_TEST_CASE("a product's bias and gelu", "", float, rvm::bfloat16, rvm::float16) {
   test::Random random(2);
   const Sizes s;
   const bool biased = GENERATE(true, false);
-  CAPTURE(s.rows, s.cols, s.aligned, biased);
-  Strided<TestType> x(random, s.rows, s.cols, s.aligned, 6.0F);
-  const Strided<float> bias(random, 1, s.cols, s.aligned);
+  const bool through_gelu = GENERATE(true, false);
+  CAPTURE(s.rows, s.cols, s.aligned, biased, through_gelu);
+  Strided<TestType> y(random, s.rows, s.cols, s.aligned, 6.0F);
+  const Strided<TestType> bias(random, 1, s.cols, s.aligned);
   Doubles expected;
   for (std::size_t i = 0; i < s.rows; ++i) {
-    for (std::size_t j = 0; j < s.cols; ++j) expected.push_back(test::gelu(x(i, j) + (biased ? bias(0, j) : 0)));
+    for (std::size_t j = 0; j < s.cols; ++j) {
+      const double sum = y(i, j) + (biased ? bias(0, j) : 0);
+      expected.push_back(through_gelu ? test::gelu(sum) : sum);
+    }
   }
-  Strided<TestType> y(random, s.rows, s.cols, s.aligned);
-  const float* const shift = biased ? bias.view.data : nullptr;
-  test::launch_in_every_order([&] { return cuda::gelu<TestType>(nullptr, x.in(), shift, y.view); }, y);
+  const TestType* const shift = biased ? bias.view.data : nullptr;
+  test::launch_in_every_order([&] { return cuda::finish_product<TestType>(nullptr, y.view, shift, through_gelu); }, y);
   CHECK(test::error(y, expected) <= 1);
-  test::launch_in_every_order([&] { return cuda::gelu<TestType>(nullptr, x.in(), shift, x.view); }, x);
-  CHECK(test::error(x, expected) <= 1);
 }
 
 TEST_CASE("gelu far from zero") {
   test::Random random(3);
-  Strided<float> x(random, 1, 4, true);
-  const float numbers[] = {-1e30F, -100.0F, 100.0F, 1e10F};
-  std::copy_n(numbers, 4, x.view.data);
   Strided<float> y(random, 1, 4, true);
-  REQUIRE(cuda::gelu<float>(nullptr, x.in(), nullptr, y.view) == 0);
+  const float numbers[] = {-1e30F, -100.0F, 100.0F, 1e10F};
+  std::copy_n(numbers, 4, y.view.data);
+  REQUIRE(cuda::finish_product<float>(nullptr, y.view, nullptr, true) == 0);
   CHECK(y.values() == Doubles{0, 0, 100, static_cast<double>(1e10F)});
-}
-
-TEMPLATE_TEST_CASE("sums", "", float, rvm::bfloat16, rvm::float16) {
-  test::Random random(4);
-  const Sizes s;
-  const bool biased = GENERATE(true, false);
-  CAPTURE(s.rows, s.cols, s.aligned, biased);
-  Strided<float> x(random, s.rows, s.cols, s.aligned);
-  const Strided<TestType> addend(random, s.rows, s.cols, s.aligned);
-  const Strided<float> bias(random, 1, s.cols, s.aligned);
-  Doubles expected;
-  for (std::size_t i = 0; i < s.rows; ++i) {
-    for (std::size_t j = 0; j < s.cols; ++j) expected.push_back(x(i, j) + addend(i, j) + (biased ? bias(0, j) : 0));
-  }
-  test::launch_in_every_order(
-      [&] { return cuda::add<TestType>(nullptr, x.view, addend.in(), biased ? bias.view.data : nullptr); }, x);
-  CHECK(test::error(x, expected, 3e-7) <= 1);
 }
 
 TEST_CASE("a table is repeated for every frame") {

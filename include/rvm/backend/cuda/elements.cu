@@ -34,10 +34,10 @@ int convert(CUstream_st* queue, MatrixView<const From> x, MatrixView<Float8> y, 
 }
 
 template <class T>
-int gelu(CUstream_st* queue, MatrixView<const T> x, const float* bias, MatrixView<T> y) {
-  const GeluMap<T> map{rows_of(x), bias, rows_of(y)};
-  const bool wide = aligned_for(map.x, 4) && aligned_for(bias, 0, 4) && aligned_for(map.y, 4);
-  return launch_map(queue, x.rows, x.cols, wide, map);
+int finish_product(CUstream_st* queue, MatrixView<T> y, const T* bias, bool through_gelu) {
+  if (bias == nullptr && !through_gelu) return 0;
+  const FinishMap<T> map{rows_of(y), bias, through_gelu};
+  return launch_map(queue, y.rows, y.cols, aligned_for(map.y, 4) && aligned_for(bias, 0, 4), map);
 }
 
 template <class T>
@@ -45,13 +45,6 @@ int gelu(CUstream_st* queue, MatrixView<const T> x, const float* bias, MatrixVie
   const GeluReader<T> reader{rows_of(x), bias};
   const bool wide = aligned_for(reader.x, 4) && aligned_for(bias, 0, 4);
   return launch_quantise(queue, x.rows, x.cols, wide, reader, Float8Writer{rows_of(y), scale});
-}
-
-template <class T>
-int add(CUstream_st* queue, MatrixView<float> x, MatrixView<const T> addend, const float* bias) {
-  const AddMap<T> map{rows_of(x), rows_of(addend), bias};
-  const bool wide = aligned_for(map.x, 4) && aligned_for(map.addend, 4) && aligned_for(bias, 0, 4);
-  return launch_map(queue, x.rows, x.cols, wide, map);
 }
 
 int find_not_finite(CUstream_st* queue, MatrixView<const float> x, std::uint32_t* flag) {
@@ -62,9 +55,8 @@ int find_not_finite(CUstream_st* queue, MatrixView<const float> x, std::uint32_t
 #define RVM_FOR(T)                                                                                              \
   template int patches(CUstream_st*, const DeviceFrame*, std::size_t, std::size_t, std::size_t, MatrixView<T>); \
   template int convert(CUstream_st*, MatrixView<const T>, MatrixView<Float8>, Float8Scale);                     \
-  template int gelu(CUstream_st*, MatrixView<const T>, const float*, MatrixView<T>);                            \
-  template int gelu(CUstream_st*, MatrixView<const T>, const float*, MatrixView<Float8>, Float8Scale);          \
-  template int add(CUstream_st*, MatrixView<float>, MatrixView<const T>, const float*);
+  template int finish_product(CUstream_st*, MatrixView<T>, const T*, bool);                                     \
+  template int gelu(CUstream_st*, MatrixView<const T>, const float*, MatrixView<Float8>, Float8Scale);
 RVM_FOR(float)
 RVM_FOR(bfloat16)
 RVM_FOR(float16)

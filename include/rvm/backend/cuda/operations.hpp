@@ -107,15 +107,12 @@ int convert(CUstream_st* queue, MatrixView<const From> x, MatrixView<To> y);
 template <class From>
 int convert(CUstream_st* queue, MatrixView<const From> x, MatrixView<Float8> y, Float8Scale scale);
 
-/// y = gelu(x + bias) in the tanh approximation, bias null for none; y may be x itself.
+/// What a matrix product may have left to do: y += bias, null for none; then y = gelu(y) in the tanh approximation.
 template <class T>
-int gelu(CUstream_st* queue, MatrixView<const T> x, const float* bias, MatrixView<T> y);
+int finish_product(CUstream_st* queue, MatrixView<T> y, const T* bias, bool through_gelu);
+/// y = gelu(x + bias), bias null for none.
 template <class T>
 int gelu(CUstream_st* queue, MatrixView<const T> x, const float* bias, MatrixView<Float8> y, Float8Scale scale);
-
-/// x += addend + bias, bias null for none: the residual add alone.
-template <class T>
-int add(CUstream_st* queue, MatrixView<float> x, MatrixView<const T> addend, const float* bias);
 
 /// *flag = 1 if any number of x is infinite or NaN; else *flag stays as it is. Zero it first.
 int find_not_finite(CUstream_st* queue, MatrixView<const float> x, std::uint32_t* flag);

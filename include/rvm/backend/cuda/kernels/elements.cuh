@@ -2,11 +2,11 @@
 
 #include <rvm/backend/cuda/kernels/device.cuh>
 
-/// What is done to numbers one by one: casts, GELU, sums, copies of a table, the search for numbers that are not
-/// finite.
+/// What is done to numbers one by one: casts, a product's bias and GELU, copies of a table, the search for numbers that
+/// are not finite.
 ///
 /// Floor: bytes moved / memory's bandwidth; bytes a number, t being the size of T:
-///   convert  the sizes of both types     gelu  2 t     add  8 + t     repeat_rows  4 (the table stays in the caches)
+///   convert  the sizes of both types     finish_product  2 t     repeat_rows  4 (the table stays in the caches)
 ///   find_not_finite  4
 namespace rvm::detail::cuda {
 
@@ -47,43 +47,22 @@ struct ConvertMap {
   }
 };
 
-/// y = gelu(x + bias)
+/// y += bias, then y = gelu(y)
 template <class T>
-struct GeluMap {
-  Rows<const T> x;
-  const float* bias;
+struct FinishMap {
   Rows<T> y;
+  const T* bias;
+  bool through_gelu;
 
   template <int kVector>
   RVM_DEVICE void operator()(std::size_t row, int column) const {
     float values[kVector];
     float shift[kVector] = {};
-    load(x.row(row) + column, values);
+    load(static_cast<const T*>(y.row(row)) + column, values);
     if (bias != nullptr) load(bias + column, shift);
     RVM_UNROLL
-    for (int i = 0; i < kVector; ++i) values[i] = gelu(values[i] + shift[i]);
+    for (int i = 0; i < kVector; ++i) values[i] = through_gelu ? gelu(values[i] + shift[i]) : values[i] + shift[i];
     store(values, y.row(row) + column);
-  }
-};
-
-/// x += addend + bias
-template <class T>
-struct AddMap {
-  Rows<float> x;
-  Rows<const T> addend;
-  const float* bias;
-
-  template <int kVector>
-  RVM_DEVICE void operator()(std::size_t row, int column) const {
-    float values[kVector];
-    float more[kVector];
-    float shift[kVector] = {};
-    load(static_cast<const float*>(x.row(row)) + column, values);
-    load(addend.row(row) + column, more);
-    if (bias != nullptr) load(bias + column, shift);
-    RVM_UNROLL
-    for (int i = 0; i < kVector; ++i) values[i] += more[i] + shift[i];
-    store(values, x.row(row) + column);
   }
 };
 

@@ -96,6 +96,9 @@ RVM_DEVICE float to_float(bfloat16 number) {
 RVM_DEVICE float to_float(float16 number) {
   return __half2float(__ushort_as_half(number.bits));
 }
+RVM_DEVICE float to_float(Float8 number) {
+  return __half2float(__half(__nv_cvt_fp8_to_halfraw(number.bits, __NV_E4M3)));
+}
 RVM_DEVICE float to_float(std::uint8_t number) {
   return static_cast<float>(number);
 }
@@ -149,6 +152,12 @@ RVM_DEVICE void raise_flag(std::uint32_t* flag) {
   atomicExch(flag, 1U);
 }
 
+/// The error, which the runtime then no longer holds against a later call.
+inline int forget(cudaError_t error) {
+  if (error != cudaSuccess) cudaGetLastError();
+  return error;
+}
+
 template <class... Parameters, class... Arguments>
 int launch(void (*kernel)(Parameters...), Grid grid, int threads, std::size_t shared_bytes, CUstream_st* queue,
            Arguments... arguments) {
@@ -157,7 +166,7 @@ int launch(void (*kernel)(Parameters...), Grid grid, int threads, std::size_t sh
   if (shared_bytes > kUnasked) {
     const cudaError_t error =
         cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes));
-    if (error != cudaSuccess) return error;
+    if (error != cudaSuccess) return forget(error);
   }
   const auto call = [&](Parameters... parameters) {
     void* pointers[] = {&parameters...};
@@ -165,7 +174,7 @@ int launch(void (*kernel)(Parameters...), Grid grid, int threads, std::size_t sh
         function, dim3(static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y), static_cast<unsigned>(grid.z)),
         dim3(static_cast<unsigned>(threads)), pointers, shared_bytes, queue);
   };
-  return call(arguments...);
+  return forget(call(arguments...));
 }
 
 }  // namespace rvm::detail::cuda
