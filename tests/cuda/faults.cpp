@@ -147,6 +147,72 @@ TEST_CASE("a warm stream takes no memory, launches once a step, and waits for no
   stream.features();
 }
 
+TEST_CASE("a clip of another length leaves the graphs of others as they are") {
+  const auto video = test::Random(5).bytes({6, 48, 32, 3});
+  const auto frames = test::frames_of(video);
+  rvm::Stream stream(small_model(), {.height = 48, .width = 32, .chunk = 3});
+  stream.run(frames);
+  for (const auto& frame : frames) stream.advance(frame);
+  stream.run(std::span(frames).first(5));  // two frames together, which have not been seen
+  const auto before = cuda_emulation::counts();
+  stream.advance(frames[0]);
+  CHECK(cuda_emulation::counts().launches == before.launches + 1);
+  CHECK(cuda_emulation::counts().operations == before.operations + 1);
+}
+
+TEST_CASE("what runs beside something that throws is waited for") {
+  const Backend::Device device({});
+  Backend::Executor run(device);
+  const auto old = device.upload(std::vector<float>{7});
+  rvm::CudaBuffer<float> memory(device, 1);
+  const auto throws = [] { throw rvm::ArgumentError("thrown on purpose"); };
+  CHECK_THROWS_AS(run.beside([&] { run.copy(old.data(), memory.data(), 1); }, throws), rvm::ArgumentError);
+  run.zero(memory.data(), 1);
+  run.beside([] {}, [] {});
+  Values found(1, -1.0F);
+  run.read(memory.data(), found);
+  CHECK(found[0] == 0);
+
+  // In a graph, too: what has been written down of it is dropped, and the next one is whole.
+  const std::span<const rvm::FrameView> no_frames;
+  bool failing = true;
+  std::size_t times = 0;
+  const auto replay = [&] {
+    run.replay(1, no_frames, [&] {
+      run.beside([&] { run.copy(old.data(), memory.data(), 1); },
+                 [&] {
+                   if (failing && ++times == 2) throws();
+                 });
+    });
+  };
+  CHECK_THROWS_AS(replay(), rvm::ArgumentError);
+  failing = false;
+  replay();
+  run.zero(memory.data(), 1);
+  replay();
+  run.read(memory.data(), found);
+  CHECK(found[0] == 7);
+}
+
+TEST_CASE("numbers that were written need not be kept") {
+  const Backend::Device device({});
+  Backend::Executor run(device);
+  rvm::CudaBuffer<float> memory(device, 2);
+  Values numbers{1, 2};
+  run.write(numbers, memory.data());
+  numbers = {3, 4};
+  Values found(2);
+  run.read(memory.data(), found);
+  CHECK((found == Values{1, 2}));
+}
+
+TEST_CASE("a device that is too old is refused by name") {
+  constexpr int kOld = cuda_emulation::kDevices - 1;
+  CHECK_THROWS_AS(Backend::Device({.device = kOld}), rvm::ArgumentError);
+  CHECK_THROWS_WITH(Backend::Device({.device = kOld}),
+                    ContainsSubstring("8.0 and later") && ContainsSubstring("emulated GPU 2, 7.0"));
+}
+
 TEST_CASE("everything is given back") {
   const std::size_t before = cuda_emulation::counts().live;
   {

@@ -48,9 +48,11 @@ struct Cuda {
   using DeviceFrame = DeviceFrameView;
 
   struct Options {
-    /// CUDA's number of the device.
+    /// CUDA's number of the device. A thread that has chosen no device is given back device 0, which then holds an
+    /// unused context of the process: CUDA_VISIBLE_DEVICES keeps it free.
     int device = 0;
-    /// A cudaStream_t in which all streams of the model compute; nothing gives each one of its own.
+    /// A cudaStream_t in which all streams of the model compute; nothing gives each one of its own. Not
+    /// cudaStreamLegacy, of which CUDA makes no graphs.
     CUstream_st* queue = nullptr;
     /// Products are computed by the algorithm that is fastest for their shape on this device, found when a shape is
     /// first seen. Without it the library's first proposal is taken: slower, but the same in every run of a program, so
@@ -78,7 +80,7 @@ struct Cuda {
   /// Safe to use from several threads.
   class Device {
    public:
-    /// Throws CudaError, or ArgumentError if there is no such device.
+    /// Throws CudaError, or ArgumentError if there is no such device or its compute capability is below 8.0.
     explicit Device(const Options& options)
         : context_(std::make_shared<const detail::cuda::Context>(options.device, options.measure)),
           queue_(options.queue) {}
@@ -140,7 +142,7 @@ template <class T>
 class Cuda<T>::Executor : public detail::cuda::CudaExecutor {
  public:
   explicit Executor(const Device& device) : Executor(device, device.queue()) {}
-  /// In the user's own queue, a cudaStream_t, which must outlive this; null makes one.
+  /// In the user's own queue, a cudaStream_t but not cudaStreamLegacy, which must outlive this; null makes one.
   Executor(const Device& device, CUstream_st* queue) : CudaExecutor(device.context(), queue) {}
 
   /// Frame is FrameView or DeviceFrameView.

@@ -8,7 +8,8 @@
 /// wait that is missing shows. Device memory is memory of the host, filled with NaN, with guards around it.
 namespace cuda_emulation {
 
-inline constexpr int kDevices = 2;
+/// The last is too old.
+inline constexpr int kDevices = 3;
 
 /// The n-th taking of memory from now on fails; 0 for none.
 void fail_allocation(std::size_t n);

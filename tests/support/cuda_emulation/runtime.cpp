@@ -234,7 +234,7 @@ int count_devices(int* count) {
 }
 int describe_device(int device, Properties* properties) {
   std::snprintf(properties->name, sizeof properties->name, "emulated GPU %d", device);
-  properties->major = 9;
+  properties->major = device + 1 < cuda_emulation::kDevices ? 8 : 7;
   return 0;
 }
 int enter_device(int device, int* previous) {
@@ -336,12 +336,8 @@ int copy_to_device(Queue queue, void* to, const void* from, std::size_t bytes) {
   const std::lock_guard lock(world().lock);
   if (bytes == 0) return 0;
   if (!on_device(to, bytes)) return kInvalidValue;
-  if (is_pinned(from, bytes)) return submit(queue, [=] { std::memcpy(to, from, bytes); });
-  if (queue->capture != nullptr) return refuse_in_capture();
-  const auto* const first = static_cast<const unsigned char*>(from);
-  return submit(queue, [to, copy = std::vector<unsigned char>(first, first + bytes)] {
-    std::memcpy(to, copy.data(), copy.size());
-  });
+  if (queue->capture != nullptr && !is_pinned(from, bytes)) return refuse_in_capture();
+  return submit(queue, [=] { std::memcpy(to, from, bytes); });
 }
 int copy_to_host(Queue queue, void* to, const void* from, std::size_t bytes) {
   const std::lock_guard lock(world().lock);

@@ -16,7 +16,7 @@ namespace rvm::detail::cuda {
 /// alive by all that lies on it. For several threads.
 class Context {
  public:
-  /// Throws CudaError, or ArgumentError if there is no such device.
+  /// Throws CudaError, or ArgumentError if there is no such device or it is too old.
   Context(int device, bool measure) : device_(device) {
     int count = 0;
     check(count_devices(&count), "looking for CUDA devices");
@@ -26,6 +26,11 @@ class Context {
                                            std::to_string(device));
     }
     check(describe_device(device, &properties_), "describing a device");
+    if (properties_.major < 8) {
+      throw ArgumentError(std::string("Cuda computes on devices of compute capability 8.0 and later, found ") +
+                          properties_.name + ", " + std::to_string(properties_.major) + "." +
+                          std::to_string(properties_.minor));
+    }
     int previous = 0;
     check(enter_device(device, &previous), "choosing a device");
     int error = make_products(&products_, measure);

@@ -14,7 +14,7 @@ namespace rvm::detail::cuda {
 
 /// What an executor of the backend Cuda is but for its arithmetic: queues, graphs, frames and copies.
 ///
-/// Work goes into one queue, in order, and is not waited for but by read() and finish().
+/// Work goes into one queue, in order, and is not waited for but by what moves numbers of the host, and finish().
 class CudaExecutor {
  public:
   /// `users`: the queue to use, or null for one of its own. Throws CudaError or CudaBadAlloc.
@@ -38,6 +38,7 @@ class CudaExecutor {
   void write(std::span<const float> values, float* to) {
     const OnDevice here(*context_);
     context_->check(copy_to_device(queue(), to, values.data(), values.size_bytes()), "copying to the device");
+    context_->check(cuda::finish(queue()), "copying to the device");
   }
   void read(const float* from, std::span<float> values) const {
     const OnDevice here(*context_);
@@ -82,7 +83,7 @@ class CudaExecutor {
   }
 
   /// a() and b(), which write nothing that the other one reads or writes, at the same time; what follows waits for
-  /// both.
+  /// both, even if one throws.
   template <class A, class B>
   void beside(const A& a, const B& b) {
     const OnDevice here(*context_);
@@ -96,13 +97,21 @@ class CudaExecutor {
     const Queue side = lanes_[1].queue.get();
     context_->check(record(fork_.get(), main), "forking");
     context_->check(wait_for(side, fork_.get()), "forking");
-    {
-      const Aside aside(*this);
-      a();
+    const auto join = [&] {
+      const int error = record(join_.get(), side);
+      return error != 0 ? error : wait_for(main, join_.get());
+    };
+    try {
+      {
+        const Aside aside(*this);
+        a();
+      }
+      b();
+    } catch (...) {
+      join();
+      throw;
     }
-    b();
-    context_->check(record(join_.get(), side), "joining");
-    context_->check(wait_for(main, join_.get()), "joining");
+    context_->check(join(), "joining");
   }
 
   /// Forgets what was written down: memory that it used is gone.
@@ -152,7 +161,8 @@ class CudaExecutor {
   /// A queue and what products need beside it.
   struct Lane {
     Lane() = default;
-    Lane(const ContextHandle& context, Queue users) : queue(context, users), scratch(context, kProductScratch) {}
+    Lane(const ContextHandle& context, Queue users)
+        : queue(context, users), scratch(context, product_scratch(context->properties().major)) {}
     QueueHandle queue;
     CudaBuffer<std::byte> scratch;
   };
@@ -190,10 +200,8 @@ class CudaExecutor {
 
   template <class Frame>
   void bring(std::span<const Frame> frames) {
-    if (frames_.outgrown(frames)) {
-      drop_graphs();
-      frames_.grow(frames);
-    }
+    if (frames_.moves(frames)) drop_graphs();
+    frames_.grow(frames);
     frames_.bring(queue(), frames);
   }
   void drop_graphs() {

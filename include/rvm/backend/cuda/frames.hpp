@@ -48,16 +48,18 @@ class FrameStaging {
     return reinterpret_cast<const DeviceFrame*>(places_.at(count).device.data());
   }
 
-  /// Whether bring() would have to move the place, which a graph may know.
+  /// Whether grow() would move the place, which a graph may know.
   template <class Frame>
-  bool outgrown(std::span<const Frame> frames) const {
+  bool moves(std::span<const Frame> frames) const {
     const auto found = places_.find(frames.size());
-    return found == places_.end() || found->second.device.size() < bytes(frames);
+    return found != places_.end() && found->second.device.size() < bytes(frames);
   }
-  /// Makes the place large enough: nothing may be under way.
+  /// Makes the place large enough. If it moves, nothing may be under way.
   template <class Frame>
   void grow(std::span<const Frame> frames) {
     const std::size_t size = bytes(frames);
+    const auto found = places_.find(frames.size());
+    if (found != places_.end() && found->second.device.size() >= size) return;
     Place place;
     place.device = CudaBuffer<std::byte>(context_, size);
     for (Pinned& pinned : place.pinned) {

@@ -66,8 +66,8 @@ int finish(Event event);
 /// Milliseconds between two timed events.
 int elapsed(float* milliseconds, Event first, Event last);
 
-/// Copies of bytes, in the order of the queue. Host memory that is not pinned is read before, or written until, the
-/// function returns.
+/// Copies of bytes, in the order of the queue. Host memory that is not pinned is written until the function returns,
+/// but may be read until the copy is done.
 int copy_to_device(Queue queue, void* to, const void* from, std::size_t bytes);
 int copy_to_host(Queue queue, void* to, const void* from, std::size_t bytes);
 int copy_on_device(Queue queue, void* to, const void* from, std::size_t bytes);
@@ -106,15 +106,17 @@ struct Product {
 /// The products of one device, and how each shape is computed: chosen when the process first sees it there, and kept
 /// for all that the process makes, so that they give the same bits. For several threads.
 struct Products;
-/// Scratch that a product may use, in bytes; one for every queue.
-inline constexpr std::size_t kProductScratch = std::size_t{16} << 20;
+/// Scratch that a product may use on a device of this major compute capability, in bytes; one for every queue.
+constexpr std::size_t product_scratch(int major) {
+  return std::size_t{major >= 9 ? 32U : 16U} << 20;
+}
 /// With `measure`, the fastest of what the library proposes; else its first proposal.
 int make_products(Products** products, bool measure);
 void destroy_products(Products* products) noexcept;
 /// Chooses, if that has not been done. Reads the sizes, and how addresses are aligned; allocates, and waits, for what
 /// is in the queues `busy` too, so that nothing of the caller's runs beside what is measured.
 int prepare(Products& products, std::span<const Queue> busy, const Product& product);
-/// The product; `scratch` is kProductScratch bytes of device memory. Sizes must have been prepared.
+/// The product; `scratch` is product_scratch() bytes of device memory. Sizes must have been prepared.
 int multiply(Products& products, Queue queue, void* scratch, const Product& product);
 /// A line about how a prepared product is computed and how long that took: "algorithm 3 of 8, 12.3 us". Empty if it has
 /// not been prepared. `size` includes the end.

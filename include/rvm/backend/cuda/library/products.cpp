@@ -99,6 +99,17 @@ Choices& choices_of(int device, bool measure) {
   return all[{device, measure}];
 }
 
+}  // namespace
+
+struct Products {
+  cublasLtHandle_t library = nullptr;
+  bool measure = true;
+  std::size_t scratch = 0;  // bytes
+  Choices* choices = nullptr;
+};
+
+namespace {
+
 // A product as the library wants it: column-major, y' = w' x', so that its rows are our columns.
 struct Description {
   cublasLtMatmulDescOpaque_t operation;
@@ -142,19 +153,31 @@ struct Description {
   }
 };
 
-int run(cublasLtHandle_t library, Queue queue, void* scratch, const Product& p, const Plan& plan) {
+// What the library failed of. An error that lost the device it calls by a name of its own: a wait, where there may be
+// one, tells CUDA's.
+int reason(cublasStatus_t status, Queue queue) {
+  if (status == CUBLAS_STATUS_EXECUTION_FAILED || status == CUBLAS_STATUS_INTERNAL_ERROR) {
+    cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
+    RVM_CUDA_TRY(cudaStreamIsCapturing(queue, &capture));
+    if (capture == cudaStreamCaptureStatusNone) RVM_CUDA_TRY(cudaStreamSynchronize(queue));
+  }
+  return seen(status);
+}
+
+int run(const Products& products, Queue queue, void* scratch, const Product& p, const Plan& plan) {
   if (!plan.algorithm) return launch_plain(queue, p);
   Description d;
   RVM_CUDA_TRY(d.make(p, plan.bias, plan.gelu));
   const float one = 1;
   const float beta = p.accumulate ? 1 : 0;
-  RVM_CUDA_TRY(cublasLtMatmul(library, &d.operation, &one, p.w, &d.w, p.x, &d.x, &beta, p.y, &d.y, p.y, &d.y,
-                              &*plan.algorithm, scratch, kProductScratch, queue));
+  const cublasStatus_t status = cublasLtMatmul(products.library, &d.operation, &one, p.w, &d.w, p.x, &d.x, &beta, p.y,
+                                               &d.y, p.y, &d.y, &*plan.algorithm, scratch, products.scratch, queue);
+  if (status != CUBLAS_STATUS_SUCCESS) return reason(status, queue);
   return launch_finish(queue, p, p.bias != nullptr && !plan.bias, p.gelu && !plan.gelu);
 }
 
 // What the library proposes, best first as it sees it; nothing if it does not take the product.
-int propose(cublasLtHandle_t library, const Product& p, bool bias, bool gelu, int most,
+int propose(const Products& products, const Product& p, bool bias, bool gelu,
             std::vector<cublasLtMatmulHeuristicResult_t>& found) {
   found.clear();
   Description d;
@@ -165,10 +188,10 @@ int propose(cublasLtHandle_t library, const Product& p, bool bias, bool gelu, in
     if (status != CUBLAS_STATUS_SUCCESS) return;
     status = cublasLtMatmulPreferenceSetAttribute(&preference, attribute, &value, sizeof value);
   };
-  set(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, kProductScratch);
-  // Sums of parts are added in float.
-  const std::uint32_t reductions =
-      CUBLASLT_REDUCTION_SCHEME_MASK & ~std::uint32_t{CUBLASLT_REDUCTION_SCHEME_OUTPUT_TYPE};
+  set(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, products.scratch);
+  // Sums of parts are added in float: "in place" is in the result's type, too.
+  std::uint32_t reductions = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
+  if (p.result == Type::kFloat32) reductions |= CUBLASLT_REDUCTION_SCHEME_INPLACE;
   set(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, reductions);
   const auto of = [](std::size_t bytes) { return static_cast<std::uint32_t>(bytes); };
   const std::uint32_t y = of(alignment(p.y, p.y_stride * bytes_of(p.result)));
@@ -177,9 +200,10 @@ int propose(cublasLtHandle_t library, const Product& p, bool bias, bool gelu, in
   set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, y);
   set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, y);
   RVM_CUDA_TRY(status);
+  const int most = products.measure ? 16 : 1;
   found.resize(static_cast<std::size_t>(most));
   int count = 0;
-  status = cublasLtMatmulAlgoGetHeuristic(library, &d.operation, &d.w, &d.x, &d.y, &d.y, &preference, most,
+  status = cublasLtMatmulAlgoGetHeuristic(products.library, &d.operation, &d.w, &d.x, &d.y, &d.y, &preference, most,
                                           found.data(), &count);
   found.resize(status == CUBLAS_STATUS_SUCCESS ? static_cast<std::size_t>(count) : 0);
   std::erase_if(found, [](const auto& f) { return f.state != CUBLAS_STATUS_SUCCESS; });
@@ -221,7 +245,7 @@ class Trial {
     if (queue_ != nullptr) cudaStreamDestroy(queue_);
   }
 
-  int make(const Product& like) {
+  int make(const Products& products, const Product& like) {
     p_ = like;
     const std::size_t weight = like.in * like.out * bytes_of(like.type);
     constexpr std::size_t kCold = std::size_t{96} << 20;
@@ -239,7 +263,7 @@ class Trial {
     RVM_CUDA_TRY(bias_.make(like.out * bytes_of(like.result) + kSlack));
     RVM_CUDA_TRY(scales_.make(std::max(like.rows, like.out) * sizeof(float)));
     RVM_CUDA_TRY(expected_.make(like.rows * like.out * bytes_of(like.result) + sizeof(unsigned)));
-    RVM_CUDA_TRY(scratch_.make(kProductScratch));
+    RVM_CUDA_TRY(scratch_.make(products.scratch));
     RVM_CUDA_TRY(far_.make(sizeof(unsigned)));
     int device = 0;
     int cache = 0;
@@ -276,11 +300,11 @@ class Trial {
   }
 
   // Leaves `right` false where the answer is not the plain kernel's.
-  int check(cublasLtHandle_t library, const Plan& plan, bool& right) {
+  int check(const Products& products, const Plan& plan, bool& right) {
     right = false;
     RVM_CUDA_TRY(prepare_y());
     RVM_CUDA_TRY(cudaMemsetAsync(far_.data, 0, sizeof(unsigned), queue_));
-    if (run(library, queue_, scratch_.data, p_, plan) != 0) return seen(cudaStreamSynchronize(queue_));
+    if (run(products, queue_, scratch_.data, p_, plan) != 0) return seen(cudaStreamSynchronize(queue_));
     const Limits limit = limits(p_);
     RVM_CUDA_TRY(
         launch_compare(queue_, p_, expected_.data, limit.relative, limit.absolute, static_cast<unsigned*>(far_.data)));
@@ -291,13 +315,13 @@ class Trial {
     return 0;
   }
 
-  int time(cublasLtHandle_t library, Plan& plan) {
+  int time(const Products& products, Plan& plan) {
     RVM_CUDA_TRY(cudaStreamBeginCapture(queue_, cudaStreamCaptureModeThreadLocal));
     int error = 0;
     for (std::size_t i = 0; i < copies_ && error == 0; ++i) {
       Product p = p_;
       p.w = static_cast<const char*>(p_.w) + i * stride_;
-      error = run(library, queue_, scratch_.data, p, plan);
+      error = run(products, queue_, scratch_.data, p, plan);
     }
     cudaGraph_t captured = nullptr;
     cudaGraphExec_t graph = nullptr;
@@ -342,19 +366,9 @@ class Trial {
   Memory x_, y_, w_, bias_, scales_, expected_, scratch_, far_, other_;
 };
 
-}  // namespace
-
-struct Products {
-  cublasLtHandle_t library = nullptr;
-  bool measure = true;
-  Choices* choices = nullptr;
-};
-
-namespace {
-
 // The fastest proposal whose answers are right; a product without its end, whose end then follows, if the library
 // cannot fuse it; the plain kernel if it cannot do that either.
-int choose(Products& products, const Product& p, Plan& best) {
+int choose(const Products& products, const Product& p, Plan& best) {
   best = {};
   const bool bias = p.bias != nullptr;
   std::array<Plan, 3> ends;
@@ -366,21 +380,21 @@ int choose(Products& products, const Product& p, Plan& best) {
   for (std::size_t i = fuses ? 0 : 1; i < ends.size(); ++i) {
     if (i > 0 && fuses && ends[i].bias == ends[i - 1].bias && ends[i].gelu == ends[i - 1].gelu) continue;
     std::vector<cublasLtMatmulHeuristicResult_t> found;
-    const int error = propose(products.library, p, ends[i].bias, ends[i].gelu, products.measure ? 16 : 1, found);
+    const int error = propose(products, p, ends[i].bias, ends[i].gelu, found);
     if (error != 0) return error;
     for (std::size_t j = 0; j < found.size(); ++j) {
       if (!trial) {
-        if (const int failed = trial.emplace().make(p); failed != 0) return failed;
+        if (const int failed = trial.emplace().make(products, p); failed != 0) return failed;
       }
       Plan plan = ends[i];
       plan.algorithm = found[j].algo;
       plan.index = static_cast<int>(j);
       plan.proposals = static_cast<int>(found.size());
       bool right = false;
-      if (const int failed = trial->check(products.library, plan, right); failed != 0) return failed;
+      if (const int failed = trial->check(products, plan, right); failed != 0) return failed;
       if (!right) continue;
       if (products.measure) {
-        if (const int failed = trial->time(products.library, plan); failed != 0) return failed;
+        if (const int failed = trial->time(products, plan); failed != 0) return failed;
       }
       if (!best.algorithm || plan.microseconds < best.microseconds) best = plan;
     }
@@ -393,11 +407,13 @@ int choose(Products& products, const Product& p, Plan& best) {
 
 int make_products(Products** products, bool measure) {
   int device = 0;
+  int major = 0;
   RVM_CUDA_TRY(cudaGetDevice(&device));
+  RVM_CUDA_TRY(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device));
   cublasLtHandle_t library = nullptr;
   RVM_CUDA_TRY(cublasLtCreate(&library));
   try {
-    *products = new Products{library, measure, &choices_of(device, measure)};
+    *products = new Products{library, measure, product_scratch(major), &choices_of(device, measure)};
   } catch (const std::bad_alloc&) {
     cublasLtDestroy(library);
     return cudaErrorMemoryAllocation;
@@ -434,7 +450,7 @@ int multiply(Products& products, Queue queue, void* scratch, const Product& prod
   if (product.rows == 0 || product.out == 0) return 0;
   const Plan* const plan = products.choices->find(key_of(product));
   if (plan == nullptr) return cudaErrorInvalidConfiguration;
-  return run(products.library, queue, scratch, product, *plan);
+  return run(products, queue, scratch, product, *plan);
 }
 
 void explain(Products& products, const Product& product, char* text, std::size_t size) noexcept {

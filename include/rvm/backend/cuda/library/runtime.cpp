@@ -26,7 +26,7 @@ bool is_out_of_memory(int error) noexcept {
 }
 
 bool is_lost(int error) noexcept {
-  switch (error) {
+  switch (error) {  // none of cuBLAS's: see what products.cpp makes of them
     case cudaErrorIllegalAddress:
     case cudaErrorIllegalInstruction:
     case cudaErrorInvalidAddressSpace:
@@ -39,6 +39,7 @@ bool is_lost(int error) noexcept {
     case cudaErrorECCUncorrectable:
     case cudaErrorNvlinkUncorrectable:
     case cudaErrorContained:
+    case 721:  // cudaErrorTensorMemoryLeak, which CUDA 12 does not name
     case cudaErrorExternalDevice:
     case cudaErrorDevicesUnavailable:
     case cudaErrorContextIsDestroyed:
@@ -142,7 +143,10 @@ int end_capture(Queue queue, Graph* graph) {
   cudaGraph_t captured = nullptr;
   cudaError_t error = cudaStreamEndCapture(queue, &captured);
   if (error == cudaSuccess && graph != nullptr) error = cudaGraphInstantiate(graph, captured, 0);
-  if (error == cudaSuccess && graph != nullptr) error = cudaGraphUpload(*graph, queue);
+  if (error == cudaSuccess && graph != nullptr) {
+    error = cudaGraphUpload(*graph, queue);
+    if (error != cudaSuccess) cudaGraphExecDestroy(*graph);
+  }
   if (captured != nullptr) cudaGraphDestroy(captured);
   return seen(error);
 }
