@@ -1,9 +1,12 @@
 // A GPU's steps, clips and batches, and each product and kernel of a step beside its floor, as tables in Markdown.
 //
-//   bench_cuda [--quick] [--features WEIGHTS.npz VIDEO.npy OUT.npy]
+//   bench_cuda [--quick] [--features FOLDER]
 //
-// Times are medians between events of the device. A floor is the larger of operations over the rate of a large product
-// and bytes over the rate of a large copy, both measured here. --features writes the state after a video instead.
+// A step's time is that of one of 20 that follow each other, between events of the device; its latency is the host's,
+// from the call for one step until the device has its features. All are medians. A floor is the larger of operations
+// over the rate of a large product and bytes over the rate of a large copy, both measured here.
+//
+// --features writes the state after FOLDER's video.npy by its weights.npz to its bfloat16.npy and float32.npy instead.
 
 #include <algorithm>
 #include <array>
@@ -31,21 +34,22 @@ namespace {
 namespace cuda = rvm::detail::cuda;
 using rvm::MatrixView;
 
-// Milliseconds of what `body` puts into a queue, each of `times`.
+// Milliseconds of what `body` puts into a queue, one of `together` that follow each other.
 template <class Body>
-double milliseconds(const cuda::ContextHandle& context, cuda::Queue queue, std::size_t times, const Body& body) {
+double milliseconds(const cuda::ContextHandle& context, cuda::Queue queue, std::size_t times, const Body& body,
+                    std::size_t together = 1) {
   const cuda::OnDevice here(*context);
   std::array<cuda::Event, 2> events{};
   for (cuda::Event& event : events) context->check(cuda::make_event(&event, true), "making an event");
   std::vector<double> found;
   for (std::size_t i = 0; i < times; ++i) {
     context->check(cuda::record(events[0], queue), "timing");
-    body();
+    for (std::size_t j = 0; j < together; ++j) body();
     context->check(cuda::record(events[1], queue), "timing");
     context->check(cuda::finish(events[1]), "timing");
     float taken = 0;
     context->check(cuda::elapsed(&taken, events[0], events[1]), "timing");
-    found.push_back(static_cast<double>(taken));
+    found.push_back(static_cast<double>(taken) / static_cast<double>(together));
   }
   for (const cuda::Event event : events) cuda::destroy_event(event);
   return rvm::bench::median(found);
@@ -95,7 +99,13 @@ void time_steps(const char* precision, const std::vector<std::string>& variants,
       const std::size_t times = quick ? 20 : 100;
       for (int i = 0; i < 6; ++i) stream.advance(there);
       const auto queue = stream.executor().queue();
-      const double step = milliseconds(model.device().context(), queue, times, [&] { stream.advance(there); });
+      constexpr std::size_t kTogether = 20;
+      const double step = milliseconds(
+          model.device().context(), queue, quick ? 3 : 9, [&] { stream.advance(there); }, kTogether);
+      const double latency = wall_milliseconds(times, [&] {
+        stream.advance(there);
+        stream.executor().finish();
+      });
       const double host = wall_milliseconds(times, [&] { stream.step(frame); });
       const double tera = 1e-12 * operations(config, stream.token_count());
 
@@ -103,8 +113,9 @@ void time_steps(const char* precision, const std::vector<std::string>& variants,
       rvm::Stream<B> batch(model, {.height = height, .width = width, .batch = kBatch});
       const std::vector<rvm::DeviceFrameView> together(kBatch, there);
       for (int i = 0; i < 6; ++i) batch.advance(std::span<const rvm::DeviceFrameView>(together));
-      const double batched = milliseconds(model.device().context(), batch.executor().queue(), times / 4,
-                                          [&] { batch.advance(std::span<const rvm::DeviceFrameView>(together)); });
+      const double batched = milliseconds(
+          model.device().context(), batch.executor().queue(), quick ? 3 : 5,
+          [&] { batch.advance(std::span<const rvm::DeviceFrameView>(together)); }, kTogether / 4);
 
       constexpr std::size_t kSteps = 64;
       rvm::Stream<B> clip(model, {.height = height, .width = width, .chunk = 16});
@@ -112,8 +123,8 @@ void time_steps(const char* precision, const std::vector<std::string>& variants,
       std::vector<float> out(kSteps * clip.token_count() * clip.token_width());
       clip.run(frames, out);
       const double whole = wall_milliseconds(quick ? 2 : 5, [&] { clip.run(frames, out); }) / kSteps;
-      std::printf("| %s | %s | %zux%zu | %.3f | %.0f | %.3f | %.3f | %.0f | %.3f | %.0f |\n", variant.c_str(),
-                  precision, height, width, step, 1e3 * tera / step, host, batched / kBatch,
+      std::printf("| %s | %s | %zux%zu | %.3f | %.0f | %.3f | %.3f | %.3f | %.0f | %.3f | %.0f |\n", variant.c_str(),
+                  precision, height, width, step, 1e3 * tera / step, latency, host, batched / kBatch,
                   1e3 * tera * kBatch / batched, whole, 1e3 * tera / whole);
       std::fflush(stdout);
     }
@@ -288,7 +299,7 @@ class Pieces {
 };
 
 template <class B>
-rvm::Tensor<float> features(const rvm::Weights& weights, const rvm::Tensor<std::uint8_t>& video) {
+void write_features(const rvm::Weights& weights, const rvm::Tensor<std::uint8_t>& video, const std::string& to) {
   const std::size_t height = video.shape()[1];
   const std::size_t width = video.shape()[2];
   rvm::Stream stream(rvm::Model<B>(weights), {.height = height, .width = width});
@@ -296,7 +307,7 @@ rvm::Tensor<float> features(const rvm::Weights& weights, const rvm::Tensor<std::
   const auto values = stream.features().values();
   rvm::Tensor<float> out(values.shape());
   std::copy(values.begin(), values.end(), out.begin());
-  return out;
+  rvm::save_npy(to, out);
 }
 
 }  // namespace
@@ -304,18 +315,19 @@ rvm::Tensor<float> features(const rvm::Weights& weights, const rvm::Tensor<std::
 int main(int argc, char** argv) {
   try {
     const std::vector<std::string> words(argv + 1, argv + argc);
-    if (words.size() == 4 && words[0] == "--features") {
-      const auto weights = rvm::load_weights(words[1]);
-      const auto video = rvm::load_npy<std::uint8_t>(words[2]);
-      rvm::save_npy(words[3], features<rvm::Cuda<rvm::bfloat16>>(weights, video).view());
+    if (words.size() == 2 && words[0] == "--features") {
+      const auto weights = rvm::load_weights(words[1] + "/weights.npz");
+      const auto video = rvm::load_npy<std::uint8_t>(words[1] + "/video.npy");
+      write_features<rvm::Cuda<rvm::bfloat16>>(weights, video, words[1] + "/bfloat16.npy");
+      write_features<rvm::Cuda<float>>(weights, video, words[1] + "/float32.npy");
       return 0;
     }
     const bool quick = !words.empty() && words[0] == "--quick";
     std::printf("%s\n\n", rvm::Cuda<float>::Device({}).description().c_str());
     std::printf(
-        "| size | precision | frame | step, ms | TFLOP/s | with copies, ms | batch of 8, ms a frame | TFLOP/s | clip "
-        "of "
-        "64, ms a frame | TFLOP/s |\n|---|---|---|---|---|---|---|---|---|---|\n");
+        "| size | precision | frame | step, ms | TFLOP/s | latency, ms | latency with copies, ms | batch of 8, ms a "
+        "frame "
+        "| TFLOP/s | clip of 64, ms a frame | TFLOP/s |\n|---|---|---|---|---|---|---|---|---|---|---|\n");
     time_steps<rvm::Cuda<rvm::bfloat16>>("bfloat16", {"S", "B", "L", "H"}, quick, true);
     time_steps<rvm::Cuda<rvm::float16>>("float16", {"S", "L"}, quick, false);
     time_steps<rvm::Cuda<float>>("float32", {"S", "L"}, true, false);

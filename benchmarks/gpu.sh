@@ -7,9 +7,9 @@
 #                                          CUDA compiler but no packages; there, RVM_GPU_PREFIX=FOLDER benchmarks/gpu.sh
 #
 # Needs nvcc, CMake and a C++20 compiler; PyTorch and JAX where there are. What could not be done is marked in
-# results.md as not measured. Ends with 1 if something was wrong.
+# results.md as not measured; what ran out of time has failed. Ends with 1 if something was wrong.
 set -uo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 
 if [[ ${1:-} == --pack ]]; then
   folder=${2:?where to}
@@ -30,28 +30,52 @@ fi
 out=$(mkdir -p "${1:-out/gpu}" && cd "${1:-out/gpu}" && pwd)
 build=build/gpu
 report=$out/results.md
+rm -f "$out"/*.log "$out/peers.md"
 failed=0
 export PATH=$PATH:/usr/local/cuda/bin
 export PYTHONUNBUFFERED=1
-jobs=$(nproc)
+deadline=${RVM_GPU_SECONDS:-525}  # after which nothing runs
+peers_end=${RVM_GPU_PEER_SECONDS:-200}  # after which no peer is waited for
 
 say() { printf '[%3d s] %s\n' "$SECONDS" "$*"; }
-# part SECONDS NAME COMMAND...: runs it with its output in a log; 0 if it went well.
+write() { printf '%s\n' "$@" >>"$report"; }
+# part SECONDS NAME COMMAND...: runs it with its output in a log, no longer than is left; 0 if it went well.
 part() {
-  local limit=$1 name=$2 code=0
+  local limit=$1 name=$2 code=0 left=$((deadline - SECONDS))
   shift 2
-  timeout --kill-after=5 "$limit" "$@" >"$out/$name.log" 2>&1 || code=$?
+  if ((left < limit)); then limit=$left; fi
+  if ((limit > 0)); then
+    timeout --kill-after=5 "$limit" "$@" >"$out/$name.log" 2>&1 || code=$?
+  else
+    code=124
+    echo "no time left" >"$out/$name.log"
+  fi
   say "$name: $([[ $code == 0 ]] && echo ok || echo "ended with $code")"
   if [[ $code != 0 ]]; then tail -n 25 "$out/$name.log"; fi
-  return $code
+  return "$code"
 }
 verdict() { # verdict NAME CODE: a line of the report
   case $2 in
-    0) echo "| $1 | passed |" ;;
-    77 | 124 | 137) echo "| $1 | not measured |" ;;
-    *) echo "| $1 | **failed** |" && failed=1 ;;
-  esac >>"$report"
-  [[ $2 == 0 || $2 == 77 || $2 == 124 || $2 == 137 ]] || failed=1
+    0) write "| $1 | passed |" ;;
+    77) write "| $1 | not measured |" ;;
+    124 | 137) write "| $1 | **ran out of time** |" && failed=1 ;;
+    *) write "| $1 | **failed** |" && failed=1 ;;
+  esac
+}
+agree() { # agree NAME OPTION...: features beside PyTorch's
+  local name=$1 code=0 folder=$out/agree-$1
+  shift
+  part 90 "prepare-$name" "$python" benchmarks/peers/gpu.py prepare "$folder" "$@" &&
+    part 90 "features-$name" "$build/bin/bench_cuda" --features "$folder" &&
+    part 30 "agree-$name" "$python" benchmarks/peers/gpu.py agree "$folder"
+  code=$?
+  rm -rf "$folder"
+  return "$code"
+}
+finish() { # finish TEXT: the end of this script
+  cat "$report"
+  say "$1"
+  exit "$failed"
 }
 
 {
@@ -60,92 +84,106 @@ verdict() { # verdict NAME CODE: a line of the report
   nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2>/dev/null || echo "no GPU found"
   nvcc --version 2>/dev/null | tail -n 2 | head -n 1
   date -u +%F
-  echo
 } >"$report"
 
-# The peers compile while our own code does.
+# The peers compile and are timed while our own code compiles, on the other cores.
 python=${PYTHON:-python3}
+jobs=$(nproc)
 peers=0
-if "$python" -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then
-  rm -f "$out/go"
-  "$python" benchmarks/peers/gpu.py serve --go "$out/go" >"$out/peers.md" 2>"$out/peers.log" &
+torch=0
+"$python" -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null && torch=1
+if [[ $torch == 1 ]] || "$python" -c 'import jax; assert jax.default_backend() == "gpu"' 2>/dev/null; then
+  timeout --kill-after=5 $((peers_end - SECONDS + 10)) \
+    "$python" benchmarks/peers/gpu.py time --seconds $((peers_end - SECONDS)) >"$out/peers.md" 2>"$out/peers.log" &
   peers=$!
+  jobs=$((jobs > 4 ? jobs - 2 : jobs))
 fi
+trap '[[ $peers == 0 ]] || kill "$peers" 2>/dev/null' EXIT
 
 prefix=$(cd "${RVM_GPU_PREFIX:-/usr}" && pwd)
 architecture=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | head -n 1 | tr -d .)
 part 60 configure cmake -S . -B "$build" -DCMAKE_BUILD_TYPE=Release -DCMAKE_RUNTIME_OUTPUT_DIRECTORY="$PWD/$build/bin" \
   -DRVM_BUILD_EXAMPLES=OFF -DRVM_BUILD_TESTS=cuda -DRVM_BUILD_BENCHMARKS=cuda -DRVM_ONEDNN=OFF -DRVM_CUDA=ON \
-  -DCMAKE_CUDA_ARCHITECTURES="${architecture:-90}" -DCMAKE_PREFIX_PATH="$prefix"
-part 260 build cmake --build "$build" --target test_cuda_device bench_cuda --parallel "$jobs"
+  -DCMAKE_CUDA_ARCHITECTURES="${architecture:-90}" -DCMAKE_PREFIX_PATH="$prefix" &&
+  part 260 build cmake --build "$build" --target test_cuda_device bench_cuda --parallel "$jobs"
 built=$?
-
-{
-  echo "## Checks"
-  echo
-  echo "| check | |"
-  echo "|---|---|"
-} >>"$report"
-verdict "it builds, without warnings" "$((built != 0 || $(grep -c 'warning' "$out/build.log") != 0))"
-if [[ $built != 0 && $peers != 0 ]]; then kill "$peers"; fi
 tests=$build/bin/test_cuda_device
-if [[ $built == 0 ]]; then
-  # Nothing else uses the device while the peers choose their kernels.
-  if [[ $peers != 0 ]]; then
-    while [[ $SECONDS -lt 270 ]] && kill -0 "$peers" 2>/dev/null && ! grep -q '^ready' "$out/peers.md"; do sleep 1; done
-    grep -q '^ready' "$out/peers.md" || { kill "$peers" 2>/dev/null; peers=0; }
-  fi
-  if [[ $peers != 0 ]]; then
-    touch "$out/go"
-    while [[ $SECONDS -lt 300 ]] && kill -0 "$peers" 2>/dev/null; do sleep 1; done
-    kill "$peers" 2>/dev/null
-    say "peers: done"
-  fi
-  part 60 tests "$tests"
-  verdict "the typed tests on the device" $?
-  if [[ $peers != 0 ]]; then
-    part 40 prepare "$python" benchmarks/peers/gpu.py prepare "$out/agree" &&
-      part 30 features "$build/bin/bench_cuda" --features "$out/agree/weights.npz" "$out/agree/video.npy" "$out/agree/found.npy" &&
-      part 20 agree "$python" benchmarks/peers/gpu.py agree "$out/agree" "$out/agree/found.npy"
-    agreed=$?  # before the words of the verdict run a command of their own
-    verdict "agrees with PyTorch: $(head -n 1 "$out/agree.log" 2>/dev/null)" "$agreed"
-    rm -rf "$out/agree"
-  fi
-  part 150 bench "$build/bin/bench_cuda"
-  bench=$?
-  if command -v compute-sanitizer >/dev/null; then
-    small='advance is step*,clips of every length*,frames on the device*,layer norm*,the gates*,attention of any sizes*'
-    for tool in memcheck racecheck synccheck initcheck; do
-      left=$((525 - SECONDS))
-      code=124
-      if ((left > 10)); then
-        part "$((left < 60 ? left : 60))" "$tool" compute-sanitizer --tool "$tool" --error-exitcode 9 "$tests" "$small"
-        code=$?
-      fi
-      verdict "compute-sanitizer, $tool" "$code"
-    done
-  else
-    verdict "compute-sanitizer" 77
-  fi
+
+# Nothing else uses the device while the peers are timed.
+write "" "## Peers, 256x256, one stream" ""
+if [[ $peers != 0 ]]; then
+  wait "$peers"
+  peers=0
+  say "peers: done"
+  grep '^|' "$out/peers.md" >>"$report"
+else
+  write "Not measured: there is neither PyTorch nor JAX that finds a GPU."
 fi
 
-{
-  echo
-  echo "## Speed"
-  echo
-  if [[ ${bench:-1} == 0 ]]; then cat "$out/bench.log"; else
-    cat "$out/bench.log" 2>/dev/null
-    echo
-    echo "Not measured: what is missing above."
+if [[ $built != 0 ]]; then
+  write "" "## Checks" "" "| check | |" "|---|---|"
+  verdict "it builds, without warnings" "$built"
+  finish "it does not build"
+fi
+"$tests" --list-tests >/dev/null 2>&1  # which needs a device, too
+if [[ $? == 77 ]]; then
+  failed=1
+  finish "it builds, but there is no CUDA device here: nothing was tested or measured"
+fi
+
+write "" "## Speed" ""
+part 200 bench "$build/bin/bench_cuda"
+bench=$?
+grep -v '^bench_cuda:' "$out/bench.log" >>"$report"
+if [[ $bench != 0 ]]; then
+  write "" "What is missing above was not measured."
+  failed=1
+fi
+
+# What is not timed runs side by side.
+declare -A checks
+cases=("S, 256x256" "L, 256x256 --variant L" "S, 480x880 --size 480x880")
+part 120 tests "$tests" &
+checks[tests]=$!
+if [[ $torch == 1 ]]; then
+  for each in "${cases[@]}"; do
+    read -r -a words <<<"$each"
+    agree "${words[0]%,}-${words[1]}" "${words[@]:2}" &
+    checks[$each]=$!
+  done
+fi
+if command -v compute-sanitizer >/dev/null; then
+  small='advance is step*,clips of every length*,frames on the device*,layer norm*,the gates*,attention of any sizes*,'
+  small+='whole vectors*,attention over*'
+  for tool in memcheck racecheck synccheck initcheck; do
+    options=(--tool "$tool" --error-exitcode 9 --report-api-errors no)
+    # Our kernels alone; what others have written, initcheck must see.
+    if [[ $tool != initcheck ]]; then options+=(--kernel-name kns=rvm); fi
+    RVM_TEST_MEASURE=0 part 240 "$tool" compute-sanitizer "${options[@]}" "$tests" "$small" &
+    checks[$tool]=$!
+  done
+fi
+
+write "" "## Checks" "" "| check | |" "|---|---|"
+verdict "it builds, without warnings" "$(grep -q 'warning' "$out/build.log" && echo 1 || echo 0)"
+wait "${checks[tests]}"
+verdict "the typed tests on the device" $?
+for each in "${cases[@]}"; do
+  code=77
+  read -r -a words <<<"$each"
+  if [[ $torch == 1 ]]; then
+    wait "${checks[$each]}"
+    code=$?
   fi
-  echo
-  echo "### Peers, 256x256, one stream"
-  echo
-  if grep -q '^| [SBLH]' "$out/peers.md" 2>/dev/null; then grep '^|' "$out/peers.md"; else echo "Not measured."; fi
-  grep -h '^not measured' "$out/peers.log" 2>/dev/null
-} >>"$report"
-rm -f "$out/go"
-[[ ${bench:-1} == 0 ]] || failed=1
-cat "$report"
-say "done"
-exit "$failed"
+  found=$(head -n 1 "$out/agree-${words[0]%,}-${words[1]}.log" 2>/dev/null)
+  verdict "agrees with PyTorch, ${words[0]} ${words[1]}: $found" "$code"
+done
+for tool in memcheck racecheck synccheck initcheck; do
+  code=77
+  if [[ -n ${checks[$tool]:-} ]]; then
+    wait "${checks[$tool]}"
+    code=$?
+  fi
+  verdict "compute-sanitizer, $tool" "$code"
+done
+finish "$([[ $failed == 0 ]] && echo "done" || echo "something was wrong: see above")"
