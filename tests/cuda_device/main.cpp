@@ -1,6 +1,9 @@
-// Runs the tests where there is a GPU; elsewhere says so and ends with 77.
+// Runs the tests where there is a GPU; elsewhere says so and ends with 77. With RVM_TEST_MEASURE=0 in the environment
+// products are not measured.
 
 #include <cstdio>
+#include <cstdlib>
+#include <string_view>
 
 #include <rvm/backend/cuda/runtime.hpp>
 
@@ -19,5 +22,7 @@ int main(int argc, char** argv) {
                 error == 0 ? "none found" : rvm::detail::cuda::error_name(error));
     return 77;
   }
+  const char* const measure = std::getenv("RVM_TEST_MEASURE");
+  if (measure != nullptr && std::string_view(measure) == "0") rvm::detail::cuda::measure_nothing();
   return Catch::Session().run(argc, argv);
 }

@@ -113,6 +113,8 @@ constexpr std::size_t product_scratch(int major) {
 /// With `measure`, the fastest of what the library proposes; else its first proposal.
 int make_products(Products** products, bool measure);
 void destroy_products(Products* products) noexcept;
+/// From now on nothing is measured in this process, whatever it asks for: for tools that look at every instruction.
+void measure_nothing() noexcept;
 /// Chooses, if that has not been done. Reads the sizes, and how addresses are aligned; allocates, and waits, for what
 /// is in the queues `busy` too, so that nothing of the caller's runs beside what is measured.
 int prepare(Products& products, std::span<const Queue> busy, const Product& product);
