@@ -96,31 +96,6 @@ TEST_CASE("layer norm: what is not finite stays in its row") {
   CHECK(std::isnan(y(1, 0)));
 }
 
-TEMPLATE_TEST_CASE("a sum and the layer norm after it", "", float, rvm::bfloat16, rvm::float16) {
-  test::Random random(4);
-  const std::size_t width = some_width();
-  const bool aligned = GENERATE(true, false);
-  const bool biased = GENERATE(true, false);
-  CAPTURE(width, aligned, biased);
-  const Norm norm(random, width, true, aligned);
-  const Strided<float> bias(random, 1, width, aligned);
-  Strided<float> x(random, 3, width, aligned, 2.0F);
-  const Strided<TestType> addend(random, 3, width, aligned);
-  Strided<TestType> y(random, 3, width, aligned);
-  Doubles sum = x.values();
-  for (std::size_t i = 0; i < sum.size(); ++i) {
-    sum[i] += addend(i / width, i % width) + (biased ? bias(0, i % width) : 0);
-  }
-  test::launch_in_every_order(
-      [&] {
-        return cuda::add_layer_norm<TestType>(nullptr, x.view, addend.in(), biased ? bias.view.data : nullptr,
-                                              norm.parameters, y.view);
-      },
-      x, y);
-  CHECK(test::error(x, sum) <= 1);
-  CHECK(test::error(y, norm(sum), 4e-6) <= 1);
-}
-
 TEST_CASE("layer norm to Float8") {
   test::Random random(5);
   const std::size_t width = some_width();
@@ -149,18 +124,6 @@ TEST_CASE("layer norm to Float8") {
     test::launch_in_every_order(
         [&] { return cuda::layer_norm(nullptr, x.in(), norm.parameters, y.view, {.fixed = &scale}); }, y);
     for (std::size_t i = 0; i < 3; ++i) CHECK(test::nearest_float8(y, i, static_cast<double>(scale), expected));
-  }
-  SECTION("after a sum") {
-    const Strided<rvm::bfloat16> addend(random, 3, width, aligned);
-    Doubles sum = x.values();
-    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += addend(i / width, i % width);
-    test::launch_in_every_order(
-        [&] {
-          return cuda::add_layer_norm<rvm::bfloat16>(nullptr, x.view, addend.in(), nullptr, norm.parameters, y.view,
-                                                     {.per_row = scales.view.data});
-        },
-        x, y, scales);
-    for (std::size_t i = 0; i < 3; ++i) CHECK(test::nearest_float8(y, i, scales(0, i), norm(sum)));
   }
 }
 

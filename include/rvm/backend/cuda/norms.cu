@@ -22,26 +22,6 @@ int layer_norm(CUstream_st* queue, MatrixView<const float> x, NormParameters nor
 }
 
 template <class T>
-int add_layer_norm(CUstream_st* queue, MatrixView<float> x, MatrixView<const T> addend, const float* bias,
-                   NormParameters norm, MatrixView<T> y) {
-  const AddingReader<T> reader{rows_of(x), rows_of(addend), bias};
-  const PlainWriter<T> writer{rows_of(y)};
-  const bool wide =
-      aligned_for(reader.x, 4) && aligned_for(reader.addend, 4) && aligned_for(bias, 0, 4) && aligned_for(writer.y, 4);
-  return launch_norm(queue, x.rows, x.cols, wide, reader, norm, writer);
-}
-
-template <class T>
-int add_layer_norm(CUstream_st* queue, MatrixView<float> x, MatrixView<const T> addend, const float* bias,
-                   NormParameters norm, MatrixView<Float8> y, Float8Scale scale) {
-  const AddingReader<T> reader{rows_of(x), rows_of(addend), bias};
-  const Float8Writer writer{rows_of(y), scale};
-  const bool wide =
-      aligned_for(reader.x, 4) && aligned_for(reader.addend, 4) && aligned_for(bias, 0, 4) && aligned_for(writer.y, 4);
-  return launch_norm(queue, x.rows, x.cols, wide, reader, norm, writer);
-}
-
-template <class T>
 int reset_gate(CUstream_st* queue, MatrixView<const float> a, MatrixView<const float> b, MatrixView<const float> state,
                NormParameters norm, MatrixView<T> out) {
   const PlainReader reader{rows_of(state)};
@@ -62,10 +42,6 @@ int update_gate(CUstream_st* queue, MatrixView<const float> a, MatrixView<const 
 
 #define RVM_FOR(T)                                                                                                 \
   template int layer_norm(CUstream_st*, MatrixView<const float>, NormParameters, MatrixView<T>);                   \
-  template int add_layer_norm(CUstream_st*, MatrixView<float>, MatrixView<const T>, const float*, NormParameters,  \
-                              MatrixView<T>);                                                                      \
-  template int add_layer_norm(CUstream_st*, MatrixView<float>, MatrixView<const T>, const float*, NormParameters,  \
-                              MatrixView<Float8>, Float8Scale);                                                    \
   template int reset_gate(CUstream_st*, MatrixView<const float>, MatrixView<const float>, MatrixView<const float>, \
                           NormParameters, MatrixView<T>);
 RVM_FOR(float)

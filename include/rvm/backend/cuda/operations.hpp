@@ -54,23 +54,13 @@ struct DeviceFrame {
 /// The widest head that attention() takes.
 inline constexpr std::size_t kMaxHeadDim = 128;
 
-// norms.cu
+// norms.cu. The residual add before a norm is a matrix product's: it adds to what is there (Product::accumulate).
 
 /// y = norm(x); a float y may be x itself.
 template <class T>
 int layer_norm(CUstream_st* queue, MatrixView<const float> x, NormParameters norm, MatrixView<T> y);
 int layer_norm(CUstream_st* queue, MatrixView<const float> x, NormParameters norm, MatrixView<Float8> y,
                Float8Scale scale);
-
-/// The residual add and the norm after it, in one pass: x += addend + bias (bias null for none), y = norm(x). `addend`
-/// is a product's output.
-template <class T>
-int add_layer_norm(CUstream_st* queue, MatrixView<float> x, MatrixView<const T> addend, const float* bias,
-                   NormParameters norm, MatrixView<T> y);
-/// T is float or bfloat16 or float16.
-template <class T>
-int add_layer_norm(CUstream_st* queue, MatrixView<float> x, MatrixView<const T> addend, const float* bias,
-                   NormParameters norm, MatrixView<Float8> y, Float8Scale scale);
 
 /// out = sigmoid(a + b) * norm(state)
 template <class T>

@@ -8,8 +8,7 @@ namespace rvm::detail::cuda {
 /// (i kThreads + thread) kVector. With kHeld > 0, at most kHeld vectors a thread, they are read once and kept in
 /// registers; with kHeld = 0, any number, they are read again in every pass.
 ///
-/// Reader::read(row, column, values) reads; where Reader::kKeeps, Reader::keep(row, column, values) then stores what
-/// was read for the first time, and later passes read with Reader::again(row, column, values).
+/// Reader::read(row, column, values) reads.
 template <int kThreads, int kHeld, int kVector, class Reader>
 class BlockRow {
  public:
@@ -30,49 +29,21 @@ class BlockRow {
   RVM_DEVICE void read() {
     for_held([&](int i, int column) { reader_.read(row_, column, held_[i]); });
   }
-  /// The first pass: visit(i, column, values) for each vector; values may be changed, to be kept if they are held, and
-  /// i is 0 if they are not.
+  /// visit(i, column, values) for each vector, i being 0 if they are not held.
   template <class Visit>
-  RVM_DEVICE void first(Visit visit) {
-    if constexpr (kHeld > 0) {
-      if constexpr (Reader::kKeeps) {
-        for_held([&](int i, int column) { reader_.keep(row_, column, held_[i]); });
-      }
-      again(visit);
-    } else {
-      for_all([&](int column, float(&values)[kVector]) {
-        reader_.read(row_, column, values);
-        if constexpr (Reader::kKeeps) reader_.keep(row_, column, values);
-        visit(0, column, values);
-      });
-    }
-  }
-  /// Any further pass.
-  template <class Visit>
-  RVM_DEVICE void again(Visit visit) {
+  RVM_DEVICE void pass(Visit visit) {
     if constexpr (kHeld > 0) {
       for_held([&](int i, int column) { visit(i, column, held_[i]); });
     } else {
-      for_all([&](int column, float(&values)[kVector]) {
-        if constexpr (Reader::kKeeps) {
-          reader_.again(row_, column, values);
-        } else {
-          reader_.read(row_, column, values);
-        }
+      for (int column = thread_index() * kVector; column < width_; column += kThreads * kVector) {
+        float values[kVector];
+        reader_.read(row_, column, values);
         visit(0, column, values);
-      });
+      }
     }
   }
 
  private:
-  template <class Visit>
-  RVM_DEVICE void for_all(Visit visit) const {
-    for (int column = thread_index() * kVector; column < width_; column += kThreads * kVector) {
-      float values[kVector];
-      visit(column, values);
-    }
-  }
-
   const Reader& reader_;
   std::size_t row_;
   int width_;

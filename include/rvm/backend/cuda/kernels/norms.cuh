@@ -3,54 +3,25 @@
 #include <rvm/backend/cuda/kernels/block_row.cuh>
 #include <rvm/backend/cuda/kernels/float8.cuh>
 
-/// Layer norm and what is done in the same pass: a residual add before it, a gate or a rounding to Float8 after it.
+/// Layer norm and what is done in the same pass: a gate or a rounding to Float8 after it. The residual add before it is
+/// done where the product that is added ends, in the product's own kernel: x is not read and written once more for it.
 /// A block takes a row, reads all that it needs at once into registers, and computes in float: mean, then the squares
 /// about it.
 ///
 /// Floor: bytes moved / memory's bandwidth; the arithmetic is some 10 operations a number. Bytes a number of the row, t
 /// being the size of T (scale and bias stay in the caches):
-///   layer_norm      4 + t         add_layer_norm  8 + 2 t
-///   reset_gate      12 + t        update_gate     20
+///   layer_norm  4 + t     reset_gate  12 + t     update_gate  20
 namespace rvm::detail::cuda {
 
 inline constexpr int kNormThreads = 128;
 
 /// Reads x.
 struct PlainReader {
-  static constexpr bool kKeeps = false;
   Rows<const float> x;
 
   template <int kVector>
   RVM_DEVICE void read(std::size_t row, int column, float (&values)[kVector]) const {
     load(x.row(row) + column, values);
-  }
-};
-
-/// Reads x + (addend + bias), and stores it in x.
-template <class T>
-struct AddingReader {
-  static constexpr bool kKeeps = true;
-  Rows<float> x;
-  Rows<const T> addend;
-  const float* bias;
-
-  template <int kVector>
-  RVM_DEVICE void read(std::size_t row, int column, float (&values)[kVector]) const {
-    float more[kVector];
-    float shift[kVector] = {};
-    again(row, column, values);
-    load(addend.row(row) + column, more);
-    if (bias != nullptr) load(bias + column, shift);
-    RVM_UNROLL
-    for (int i = 0; i < kVector; ++i) values[i] += more[i] + shift[i];
-  }
-  template <int kVector>
-  RVM_DEVICE void keep(std::size_t row, int column, const float (&values)[kVector]) const {
-    store(values, x.row(row) + column);
-  }
-  template <int kVector>
-  RVM_DEVICE void again(std::size_t row, int column, float (&values)[kVector]) const {
-    load(static_cast<const float*>(x.row(row)) + column, values);
   }
 };
 
@@ -159,13 +130,13 @@ RVM_KERNEL void RVM_LAUNCH_BOUNDS(kNormThreads, 1)
   x.for_held(read_operands);
 
   float sum = 0.0F;
-  x.first([&](int, int, float(&values)[kVector]) {
+  x.pass([&](int, int, float(&values)[kVector]) {
     RVM_UNROLL
     for (int j = 0; j < kVector; ++j) sum += values[j];
   });
   const float mean = block_sum<kNormThreads>(sum, room) / static_cast<float>(width);
   float squares = 0.0F;
-  x.again([&](int, int, float(&values)[kVector]) {
+  x.pass([&](int, int, float(&values)[kVector]) {
     RVM_UNROLL
     for (int j = 0; j < kVector; ++j) squares += (values[j] - mean) * (values[j] - mean);
   });
@@ -181,7 +152,7 @@ RVM_KERNEL void RVM_LAUNCH_BOUNDS(kNormThreads, 1)
   if constexpr (Writer::kScales) {
     float largest = 0.0F;
     if (writer.scale.per_row != nullptr) {
-      x.again([&](int i, int column, float(&values)[kVector]) {
+      x.pass([&](int i, int column, float(&values)[kVector]) {
         float normed[kVector];
         normalise(i, column, values, normed);
         RVM_UNROLL
@@ -191,7 +162,7 @@ RVM_KERNEL void RVM_LAUNCH_BOUNDS(kNormThreads, 1)
     }
     writer.choose_scale(row, largest);
   }
-  x.again([&](int i, int column, float(&values)[kVector]) {
+  x.pass([&](int i, int column, float(&values)[kVector]) {
     float normed[kVector];
     normalise(i, column, values, normed);
     writer.write(row, column, normed, operands[i].more);

@@ -3,7 +3,8 @@
 #include <rvm/backend/cuda/kernels/block_row.cuh>
 #include <rvm/backend/cuda/kernels/float8.cuh>
 
-/// Numbers to Float8, with a scale for each row or one for all. A block takes a row and keeps it in registers.
+/// Numbers to Float8, with a scale for each row or one for all. A block takes a row and keeps it in registers. No model
+/// uses it yet: products of Float8 wait for a measurement on a GPU.
 ///
 /// Floor: bytes moved / memory's bandwidth, t + 1 bytes a number.
 namespace rvm::detail::cuda {
@@ -13,7 +14,6 @@ inline constexpr int kQuantiseThreads = 256;
 /// Reads x.
 template <class T>
 struct TypedReader {
-  static constexpr bool kKeeps = false;
   Rows<const T> x;
 
   template <int kVector>
@@ -25,7 +25,6 @@ struct TypedReader {
 /// Reads gelu(x + bias).
 template <class T>
 struct GeluReader {
-  static constexpr bool kKeeps = false;
   Rows<const T> x;
   const float* bias;
 
@@ -46,14 +45,14 @@ RVM_KERNEL void RVM_LAUNCH_BOUNDS(kQuantiseThreads, 1) quantise_rows(int width, 
   x.read();
   float largest = 0.0F;
   if (writer.scale.per_row != nullptr) {
-    x.first([&](int, int, float(&values)[kVector]) {
+    x.pass([&](int, int, float(&values)[kVector]) {
       RVM_UNROLL
       for (int j = 0; j < kVector; ++j) largest = fmaxf(largest, fabsf(values[j]));
     });
     largest = block_max<kQuantiseThreads>(largest, reinterpret_cast<float*>(shared_memory()));
   }
   writer.choose_scale(row, largest);
-  x.again([&](int, int column, float(&values)[kVector]) { writer.write(row, column, values, {}); });
+  x.pass([&](int, int column, float(&values)[kVector]) { writer.write(row, column, values, {}); });
 }
 
 /// `wide`: whether everything may be moved in vectors of 4.
