@@ -373,7 +373,7 @@ class Stream {
     commit(next);
   }
 
-  // A clip in chunks, the next one being encoded while the core scans the one before and the host reads the one before
+  // A clip in chunks, the next one being encoded while the core scans the one before and the host takes the one before
   // that. False, and the stream is as it was, if a state would not stay finite and that matters.
   bool run_overlapped(std::span<const FrameView> clip, std::span<float> out) requires detail::kReplays<B> {
     const std::size_t batch = options_.batch;
@@ -390,22 +390,24 @@ class Stream {
     const auto frames = [&](std::size_t k) {
       return k < chunks ? clip.subspan(k * chunk * batch, size(k) * batch) : std::span<const FrameView>();
     };
-    const auto read = [&](std::size_t k) {
-      executor_.read_after(k % 2, own.features[k % 2].data(), out.subspan(k * chunk * values(), size(k) * values()));
+    const auto receive = [&](std::size_t k) {
+      executor_.receive(k % 2, out.subspan(k * chunk * values(), size(k) * values()));
     };
     executor_.copy(states_[current_].data(), own.carry.data(), values());
     executor_.replay(key(kEncode, 0, size(0), 0), frames(0), [&] { encode(frames(0), own.encodings[0]); });
     for (std::size_t k = 0; k < chunks; ++k) {
       const std::size_t side = k % 2;
       const auto scan = [&] { scan_chunk(own, side, size(k)); };
+      if (k > 1) executor_.sent(side);
       executor_.replay(key(kScan, side, size(k), size(k + 1)), frames(k + 1), [&] {
         if (size(k + 1) == 0) return scan();
         executor_.beside([&] { encode(frames(k + 1), own.encodings[1 - side]); }, scan);
       });
-      executor_.mark(side);
-      if (k > 0) read(k - 1);
+      if (k > 1) receive(k - 2);
+      executor_.send(side, own.features[side].data(), size(k) * values());
     }
-    read(chunks - 1);
+    if (chunks > 1) receive(chunks - 2);
+    receive(chunks - 1);
     if (!executor_.watched() && options_.non_finite != NonFinite::kAllow) return false;
     const std::size_t next = spare();
     executor_.copy(own.carry.data(), states_[next].data(), values());

@@ -259,7 +259,7 @@ int release_pinned(void* memory) {
   return give(memory);
 }
 
-int make_queue(Queue* queue) {
+int make_queue(Queue* queue, bool) {
   const std::lock_guard lock(world().lock);
   if (const int error = state(); error != 0) return error;
   static const bool submits = [] {

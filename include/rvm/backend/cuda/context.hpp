@@ -34,7 +34,7 @@ class Context {
     int previous = 0;
     check(enter_device(device, &previous), "choosing a device");
     int error = make_products(&products_, measure);
-    if (error == 0) error = make_queue(&queue_);
+    if (error == 0) error = make_queue(&queue_, false);
     leave_device(previous);
     if (error != 0) {
       destroy_products(products_);

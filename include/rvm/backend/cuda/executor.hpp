@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -21,7 +22,7 @@ class CudaExecutor {
   CudaExecutor(ContextHandle context, Queue users)
       : context_(std::move(context)),
         frames_(context_),
-        lanes_{Lane(context_, users), Lane()},
+        lanes_{Lane(context_, users, true), Lane()},
         queues_{lanes_[0].queue.get(), nullptr},
         graphs_(context_),
         flag_(context_, 1),
@@ -90,7 +91,7 @@ class CudaExecutor {
     if (!lanes_[1].queue) {
       fork_ = EventHandle(context_);
       join_ = EventHandle(context_);
-      lanes_[1] = Lane(context_, nullptr);
+      lanes_[1] = Lane(context_, nullptr, false);
       queues_[1] = lanes_[1].queue.get();
     }
     const Queue main = lanes_[0].queue.get();
@@ -140,29 +141,39 @@ class CudaExecutor {
     return false;
   }
 
-  /// Remembers, in one of two places, what has been asked for so far; read_after waits for that alone, and what comes
-  /// later goes on meanwhile.
-  void mark(std::size_t place) {
+  /// Numbers on their way to the host, by one of two places there: send() them as they are when all is done that has
+  /// been asked for so far, and receive() waits for no more than that. What comes after sent() may write over where
+  /// they were sent from.
+  void send(std::size_t place, const float* from, std::size_t n) {
     const OnDevice here(*context_);
-    if (!reading_) {
-      marks_ = {EventHandle(context_), EventHandle(context_)};
-      reading_ = QueueHandle(context_, nullptr);
+    if (!reading_) reading_ = QueueHandle(context_, nullptr);
+    Returning& numbers = returning_[place];
+    if (numbers.memory.size() < n) {
+      context_->check(cuda::finish(reading_.get()), "copying to the host");
+      numbers = {EventHandle(context_), EventHandle(context_), CudaPinned<float>(context_, n)};
     }
-    context_->check(record(marks_[place].get(), queue()), "computing");
+    context_->check(record(numbers.computed.get(), queue()), "computing");
+    context_->check(wait_for(reading_.get(), numbers.computed.get()), "computing");
+    context_->check(copy_to_host(reading_.get(), numbers.memory.data(), from, n * sizeof(float)),
+                    "copying to the host");
+    context_->check(record(numbers.copied.get(), reading_.get()), "copying to the host");
   }
-  void read_after(std::size_t place, const float* from, std::span<float> values) {
+  void sent(std::size_t place) {
     const OnDevice here(*context_);
-    context_->check(wait_for(reading_.get(), marks_[place].get()), "computing");
-    context_->check(copy_to_host(reading_.get(), values.data(), from, values.size_bytes()), "copying to the host");
-    context_->check(cuda::finish(reading_.get()), "computing");
+    context_->check(wait_for(queue(), returning_[place].copied.get()), "copying to the host");
+  }
+  void receive(std::size_t place, std::span<float> values) {
+    const OnDevice here(*context_);
+    context_->check(cuda::finish(returning_[place].copied.get()), "computing");
+    std::copy_n(returning_[place].memory.data(), values.size(), values.begin());
   }
 
  protected:
   /// A queue and what products need beside it.
   struct Lane {
     Lane() = default;
-    Lane(const ContextHandle& context, Queue users)
-        : queue(context, users), scratch(context, product_scratch(context->properties().major)) {}
+    Lane(const ContextHandle& context, Queue users, bool first)
+        : queue(context, users, first), scratch(context, product_scratch(context->properties().major)) {}
     QueueHandle queue;
     CudaBuffer<std::byte> scratch;
   };
@@ -190,6 +201,11 @@ class CudaExecutor {
     ~Replaying() { all.replaying_ = all.capturing_ = false; }
     CudaExecutor& all;
   };
+  struct Returning {
+    EventHandle computed;
+    EventHandle copied;
+    CudaPinned<float> memory;
+  };
   struct Aside {
     explicit Aside(CudaExecutor& all_) : all(all_) { all.lane_ = 1; }
     Aside(const Aside&) = delete;
@@ -215,8 +231,8 @@ class CudaExecutor {
   std::array<Queue, 2> queues_;  // the lanes'
   EventHandle fork_;
   EventHandle join_;
+  std::array<Returning, 2> returning_;
   QueueHandle reading_;
-  std::array<EventHandle, 2> marks_;
   Graphs graphs_;
   CudaBuffer<std::uint32_t> flag_;  // whether a number was not finite
   CudaPinned<std::uint32_t> seen_;  // the host's copy of it

@@ -12,11 +12,11 @@ namespace rvm::detail::cuda {
 class QueueHandle {
  public:
   QueueHandle() = default;
-  /// `users` null makes one. Throws CudaError.
-  QueueHandle(ContextHandle context, Queue users)
+  /// `users` null makes one, whose work comes `first` or not. Throws CudaError.
+  QueueHandle(ContextHandle context, Queue users, bool first = false)
       : context_(std::move(context)), queue_(users), owned_(users == nullptr) {
     const OnDevice here(*context_);
-    if (owned_) context_->check(make_queue(&queue_), "making a stream");
+    if (owned_) context_->check(make_queue(&queue_, first), "making a stream");
   }
   QueueHandle(QueueHandle&& other) noexcept { *this = std::move(other); }
   QueueHandle& operator=(QueueHandle&& other) noexcept {

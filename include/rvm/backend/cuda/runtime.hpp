@@ -51,8 +51,9 @@ int release(void* memory);
 int allocate_pinned(void** memory, std::size_t bytes);
 int release_pinned(void* memory);
 
-/// A queue of work that runs beside other queues.
-int make_queue(Queue* queue);
+/// A queue of work that runs beside other queues; where both could, what is in one that comes `first` begins before the
+/// rest, in graphs too.
+int make_queue(Queue* queue, bool first);
 int destroy_queue(Queue queue);
 /// Waits until a queue has done everything.
 int finish(Queue queue);

@@ -94,8 +94,11 @@ int release_pinned(void* memory) {
   return seen(cudaFreeHost(memory));
 }
 
-int make_queue(Queue* queue) {
-  return seen(cudaStreamCreateWithFlags(queue, cudaStreamNonBlocking));
+int make_queue(Queue* queue, bool first) {
+  int least = 0;
+  int greatest = 0;
+  RVM_CUDA_TRY(cudaDeviceGetStreamPriorityRange(&least, &greatest));
+  return seen(cudaStreamCreateWithPriority(queue, cudaStreamNonBlocking, first ? greatest : least));
 }
 int destroy_queue(Queue queue) {
   return seen(cudaStreamDestroy(queue));
@@ -142,10 +145,12 @@ int begin_capture(Queue queue) {
 int end_capture(Queue queue, Graph* graph) {
   cudaGraph_t captured = nullptr;
   cudaError_t error = cudaStreamEndCapture(queue, &captured);
-  if (error == cudaSuccess && graph != nullptr) error = cudaGraphInstantiate(graph, captured, 0);
   if (error == cudaSuccess && graph != nullptr) {
-    error = cudaGraphUpload(*graph, queue);
-    if (error != cudaSuccess) cudaGraphExecDestroy(*graph);
+    error = cudaGraphInstantiate(graph, captured, cudaGraphInstantiateFlagUseNodePriority);
+    if (error == cudaSuccess) {
+      error = cudaGraphUpload(*graph, queue);
+      if (error != cudaSuccess) cudaGraphExecDestroy(*graph);
+    }
   }
   if (captured != nullptr) cudaGraphDestroy(captured);
   return seen(error);
