@@ -123,7 +123,7 @@ fi
 if [[ $built != 0 ]]; then
   write "" "## Checks" "" "| check | |" "|---|---|"
   verdict "it builds, without warnings" "$built"
-  finish "it does not build"
+  finish "there is no build to go on with: see build.log"
 fi
 "$tests" --list-tests >/dev/null 2>&1  # which needs a device, too
 if [[ $? == 77 ]]; then
