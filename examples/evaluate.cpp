@@ -114,6 +114,18 @@ std::size_t frames_left(const Dataset& data, const std::vector<std::string>& seq
   return count;
 }
 
+/// Throws rvm::IoError if what is stored of a sequence is not what `data` gives of one.
+void require_sound(const Dataset& data, const ResultStore& store, const std::string& name) {
+  const json& result = *store.find(name);
+  try {
+    data.line(result);
+    data.figures({result});
+  } catch (const rvm::Error& error) {
+    throw rvm::IoError(store.path().string() + ": sequences: " + name + ": " + error.what() +
+                       "; throw it away with --anew");
+  }
+}
+
 void evaluate(const CLI::App& app, const Benchmark& benchmark, const Options& options) {
   const std::unique_ptr<Dataset> data = benchmark.open(options.data);
   const std::vector<std::string> sequences = data->sequences();
@@ -131,7 +143,9 @@ void evaluate(const CLI::App& app, const Benchmark& benchmark, const Options& op
   Progress progress(frames_left(*data, sequences, store));
   for (const std::string& name : sequences) {
     const bool stored = store.find(name) != nullptr;
-    if (!stored) {
+    if (stored) {
+      require_sound(*data, store, name);
+    } else {
       json result;
       try {
         result = data->evaluate(name, protocol, stream, progress);

@@ -1,12 +1,14 @@
 #include "common/result_store.hpp"
 
 #include <span>
-#include <string_view>
 #include <utility>
 
 #include <rvm/core/atomic_file.hpp>
+#include <rvm/core/detail/text.hpp>
 #include <rvm/core/error.hpp>
 #include <rvm/core/mapped_file.hpp>
+
+#include "common/json.hpp"
 
 namespace rvm::examples {
 namespace {
@@ -18,7 +20,9 @@ std::string differences(const nlohmann::json& there, const nlohmann::json& here)
     const nlohmann::json nothing;
     const nlohmann::json& a = there.contains(key) ? there.at(key) : nothing;
     const nlohmann::json& b = here.contains(key) ? here.at(key) : nothing;
-    if (a != b) text += (text.empty() ? "" : "; ") + key + " is " + a.dump() + " there and " + b.dump() + " here";
+    if (a != b)
+      text += (text.empty() ? "" : "; ") + rvm::detail::printable(key + " is " + a.dump()) + " there and " + b.dump() +
+              " here";
   };
   for (const auto& [key, value] : here.items()) add(key);
   for (const auto& [key, value] : there.items()) {
@@ -28,6 +32,17 @@ std::string differences(const nlohmann::json& there, const nlohmann::json& here)
 }
 
 }  // namespace
+
+nlohmann::json parse_results(std::string_view text, const std::string& name) {
+  nlohmann::json results = parse_json(text, name);
+  try {
+    object_at(results, "settings");
+    object_at(results, "sequences");
+  } catch (const IoError& error) {
+    throw IoError(name + ": " + error.what());
+  }
+  return results;
+}
 
 ResultStore::ResultStore(std::filesystem::path path, const nlohmann::json& settings, bool anew)
     : path_(std::move(path)), content_{{"settings", settings}, {"sequences", nlohmann::json::object()}} {
@@ -39,18 +54,17 @@ void ResultStore::read(const nlohmann::json& settings) {
   const std::string escape = "; name another --output, or throw it away with --anew";
   const MappedFile file(path_);
   const auto* const text = reinterpret_cast<const char*>(file.bytes().data());
-  const nlohmann::json found = nlohmann::json::parse(text, text + file.bytes().size(), nullptr, false);
-  const auto holds = [&](const char* key) {
-    return found.is_object() && found.contains(key) && found[key].is_object();
-  };
-  if (!holds("settings") || !holds("sequences")) {
-    throw IoError(path_.string() + ": not the results of an evaluation" + escape);
+  nlohmann::json found;
+  try {
+    found = parse_results({text, file.bytes().size()}, path_.string());
+  } catch (const IoError& error) {
+    throw IoError(error.what() + escape);
   }
   if (found["settings"] != settings) {
     throw IoError(path_.string() + ": belongs to another evaluation: " + differences(found["settings"], settings) +
                   escape);
   }
-  content_["sequences"] = found["sequences"];
+  content_["sequences"] = std::move(found["sequences"]);
 }
 
 const nlohmann::json* ResultStore::find(const std::string& sequence) const {

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 #include <nlohmann/json.hpp>
 
@@ -37,5 +38,9 @@ class ResultStore {
   std::filesystem::path path_;
   nlohmann::json content_;
 };
+
+/// What is in such a file: the objects "settings" and "sequences", whatever they hold. Throws rvm::IoError,
+/// which begins with `name`, if it is something else.
+nlohmann::json parse_results(std::string_view text, const std::string& name);
 
 }  // namespace rvm::examples

@@ -224,6 +224,39 @@ TEST_CASE("results belong to what they were made with") {
   CHECK(read_json(dir / "out.json").at("settings").at("top k") == 7);
 }
 
+TEST_CASE("stored results that are none are refused by their key's name, and kept") {
+  const test::TempDir dir;
+  const auto refuses = [&](const std::string& name, const std::string& sequence, const json& result,
+                           const std::string& reason) {
+    const fs::path output = dir / (name + ".json");
+    if (!fs::exists(output)) REQUIRE(evaluate(name + " --size 64x64", output).exit_code == 0);
+    json stored = read_json(output);
+    stored.at("sequences").at(sequence) = result;
+    const std::string text = stored.dump();
+    std::ofstream(output) << text;
+    const auto refused = evaluate(name + " --size 64x64", output);
+    CAPTURE(name, text);
+    CHECK(refused.exit_code == 1);
+    check_line(refused, name + ".json: sequences: " + sequence + ": " + reason + "; throw it away with --anew");
+    CHECK(read_json(output).at("sequences").at(sequence) == result);
+  };
+  const json figures{{"J&F", 0.5}, {"J", 0.5}, {"F", nullptr}};
+  const auto with = [](json object, const char* key, const json& value) {
+    object[key] = value;
+    return object;
+  };
+  refuses("davis", "square", with(figures, "J", "0.5"), "J: expected number, found string");
+  refuses("davis", "square", figures, "objects: expected array, found none");
+  refuses("davis", "square", with(figures, "objects", {{"J", 0.5}}), "objects: expected array, found object");
+  refuses("davis", "square", with(figures, "objects", json::array({1})), "J: expected number, found none");
+  refuses("jhmdb", "catch/second_catch_1", 3, "counts: expected array, found none");
+  refuses("jhmdb", "catch/second_catch_1", json::array(), "counts: expected array, found none");
+  refuses("jhmdb", "catch/second_catch_1", {{"counts", {1, -1}}}, "counts: expected whole numbers, found number");
+  refuses("jhmdb", "catch/second_catch_1", {{"PCK@0.1", "1"}}, "PCK@0.1: expected number, found string");
+  refuses("vip", "videos1", {{"mean IoU", 0.5}, {"counts", {1, 2}}}, "expected 400 counts, found 2");
+  refuses("vip", "videos1", {{"mean IoU", true}}, "mean IoU: expected number, found boolean");
+}
+
 TEST_CASE("evaluate says what is wrong with a sequence") {
   const test::TempDir dir;
   const auto leaves_out = [&](const std::string& name, const std::string& sequence, const std::string& reason,

@@ -64,13 +64,24 @@ TEST_CASE("results of other settings are refused, and what differs is said") {
 
 TEST_CASE("a file that holds something else is refused and kept") {
   const test::TempDir dir;
-  for (const std::string text :
-       {"", "hello", "[1, 2]", "{\"settings\": 3}", "{\"settings\": {}, \"sequences\": [", "{}"}) {
-    CAPTURE(text);
+  const auto refuses = [&](const std::string& text, const std::string& reason) {
+    CAPTURE(text.substr(0, 100));
     test::write_file(dir / "r.json", test::bytes_of(text));
-    CHECK_THROWS_WITH(ResultStore(dir / "r.json", kSettings), ContainsSubstring("r.json: not the results"));
+    CHECK_THROWS_WITH(ResultStore(dir / "r.json", kSettings),
+                      ContainsSubstring("r.json: " + reason + "; name another --output"));
     CHECK(test::read_file(dir / "r.json") == test::bytes_of(text));
-  }
+  };
+  refuses("", "expected JSON, found none at byte 1");
+  refuses("hello", "expected JSON, found none at byte 1");
+  refuses("[1, 2]", "settings: expected object, found none");
+  refuses("{}", "settings: expected object, found none");
+  refuses("{\"settings\": 3}", "settings: expected object, found number");
+  refuses("{\"settings\": {}, \"sequences\": [", "expected JSON, found none at byte 32");
+  refuses("{\"settings\": {}, \"sequences\": []}", "sequences: expected object, found array");
+  refuses("{\"settings\": {\"a\": 1e999}}", "expected JSON, found a number beyond all bounds");
+  refuses(std::string(100'000, '['), "expected JSON of at most 16 levels, found more");
+  refuses("{\"settings\": " + std::string(100'000, '[') + std::string(100'000, ']') + "}",
+          "expected JSON of at most 16 levels, found more");
   CHECK_THROWS_AS(ResultStore(dir.path(), kSettings), rvm::IoError);
   CHECK_THROWS_WITH(ResultStore(dir / "no/r.json", kSettings), ContainsSubstring("no/r.json: cannot"));
 }

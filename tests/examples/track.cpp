@@ -305,8 +305,14 @@ TEST_CASE("track says in one line what is wrong with what it shall follow") {
     std::ofstream(scene.path("in.json")) << content;
     fails("--keypoints " + scene.path("in.json"), reason);
   };
-  for (const char* const content : {"", "{", "3", "[]", "{\"points\": 3}", "{\"points\": [[1, 2], [3]]}",
-                                    "[[1, \"a\"]]", "{\"frames\": []}", "{\"boxes\": [[1, 2, 3, 4]]}", "[{}]"}) {
+  for (const char* const content : {"", "{", "[[1, 2]"}) {
+    keypoints_fail(content, "in.json: expected JSON, found none at byte");
+  }
+  keypoints_fail(std::string(100'000, '['), "in.json: expected JSON of at most 16 levels, found more");
+  keypoints_fail("{\"points\": " + std::string(100'000, '[') + std::string(100'000, ']') + "}",
+                 "in.json: expected JSON of at most 16 levels, found more");
+  for (const char* const content : {"3", "[]", "{\"points\": 3}", "{\"points\": [[1, 2], [3]]}", "[[1, \"a\"]]",
+                                    "{\"frames\": []}", "{\"boxes\": [[1, 2, 3, 4]]}", "[{}]"}) {
     keypoints_fail(content, "in.json: expected JSON {\"points\": [[x, y], ...]}");
   }
   keypoints_fail("[[1, 2], [10, 200]]", "point (10, 200) is outside");

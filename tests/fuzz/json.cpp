@@ -7,14 +7,15 @@
 #include <rvm/core/error.hpp>
 
 #include "common/live/click.hpp"
+#include "common/result_store.hpp"
 #include "common/track/points.hpp"
 #include "fuzz.hpp"
 
 extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size, std::size_t max_size,
                                                unsigned seed) {
-  constexpr std::array<std::string_view, 16> kWords{
-      "\"points\":", "\"frames\":", "[1,2]",  "null",      "{",     "}",  "[",   "]",
-      ",",           "\"x\":",      "\"y\":", "\"step\":", "1e999", "-0", "0.5", "\"\\u"};
+  constexpr std::array<std::string_view, 18> kWords{
+      "\"points\":", "\"frames\":", "\"settings\":", "\"sequences\":", "[1,2]",     "null",  "{",  "}",   "[",
+      "]",           ",",           "\"x\":",        "\"y\":",         "\"step\":", "1e999", "-0", "0.5", "\"\\u"};
   fuzz::Chance chance(seed);
   if (chance.one_in(2)) return LLVMFuzzerMutate(data, size, max_size);
   const std::string text = fuzz::reworded({reinterpret_cast<const char*>(data), size}, kWords, chance);
@@ -26,6 +27,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view text = rvm::detail::as_text(bytes);
   try {
     fuzz::require(!rvm::examples::parse_points(text, fuzz::kName).empty());
+  } catch (const rvm::Error& error) {
+    fuzz::check(error);
+  }
+  try {
+    fuzz::require(!rvm::examples::parse_results(text, fuzz::kName).dump().empty());
   } catch (const rvm::Error& error) {
     fuzz::check(error);
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cmath>
 #include <cstdio>
 #include <fstream>
 #include <optional>
@@ -11,6 +12,7 @@
 #include <rvm/core/error.hpp>
 
 #include "common/image_source.hpp"
+#include "common/json.hpp"
 #include "common/program.hpp"
 
 namespace rvm::examples {
@@ -30,11 +32,15 @@ TensorView<const float> SequenceFeatures::next() {
   return features;
 }
 
-std::string figure_text(const nlohmann::json& figure, int digits) {
-  if (figure.is_null()) return "nan";  // what JSON makes of one that is not a number
+std::string figure_text(double figure, int digits) {
+  if (std::isnan(figure)) return "nan";  // whatever its sign
   std::array<char, 64> text{};
-  std::snprintf(text.data(), text.size(), "%.*f", digits, figure.get<double>());
+  std::snprintf(text.data(), text.size(), "%.*f", digits, figure);
   return text.data();
+}
+
+std::string figure_text(const nlohmann::json& figures, const std::string& key, int digits) {
+  return figure_text(number_at(figures, key), digits);
 }
 
 std::vector<std::string> read_lines(const std::filesystem::path& path) {

@@ -68,7 +68,9 @@ class Dataset {
   virtual nlohmann::json evaluate(const std::string& sequence, const Protocol& protocol, AnyStream& stream,
                                   Progress& progress) const = 0;
 
-  /// The figures of all sequences together, from what evaluate() has given of each; at least one.
+  // From what evaluate() has given, or a file claims that it has. They throw rvm::Error if it is something else.
+
+  /// The figures of all sequences together; at least one.
   virtual nlohmann::json figures(const std::vector<nlohmann::json>& results) const = 0;
 
   /// The figures of one sequence, in one line for the user.
@@ -91,7 +93,9 @@ std::unique_ptr<Dataset> open_jhmdb(const std::filesystem::path& directory);
 std::unique_ptr<Dataset> open_vip(const std::filesystem::path& directory);
 
 /// A figure as the user reads it, "0.661234"; "nan" if there is none.
-std::string figure_text(const nlohmann::json& figure, int digits = 6);
+std::string figure_text(double figure, int digits = 6);
+/// The one of that key. Throws rvm::IoError if there is none.
+std::string figure_text(const nlohmann::json& figures, const std::string& key, int digits = 6);
 
 /// The lines of a text file without the blanks around them, empty ones left out. Throws rvm::IoError.
 std::vector<std::string> read_lines(const std::filesystem::path& path);

@@ -7,6 +7,7 @@
 #include <rvm/tracking/metrics/davis.hpp>
 
 #include "common/datasets/dataset.hpp"
+#include "common/json.hpp"
 #include "common/label_png.hpp"
 
 namespace rvm::examples {
@@ -52,8 +53,8 @@ class Davis final : public Dataset {
     DavisScore sum;
     double objects = 0;
     for (const nlohmann::json& result : results) {
-      for (const nlohmann::json& object : result.at("objects")) {
-        sum = {sum.j + object.at("J").get<double>(), sum.f + object.at("F").get<double>()};
+      for (const nlohmann::json& object : array_at(result, "objects")) {
+        sum = {sum.j + number_at(object, "J"), sum.f + number_at(object, "F")};
         ++objects;
       }
     }
@@ -61,12 +62,11 @@ class Davis final : public Dataset {
   }
 
   std::string line(const nlohmann::json& result) const override {
-    return "J&F " + figure_text(result.at("J&F")) + "  J " + figure_text(result.at("J")) + "  F " +
-           figure_text(result.at("F"));
+    return "J&F " + figure_text(result, "J&F") + "  J " + figure_text(result, "J") + "  F " + figure_text(result, "F");
   }
   std::string lines(const nlohmann::json& figures) const override {
-    return "J&F-Mean " + figure_text(figures.at("J&F")) + "\nJ-Mean " + figure_text(figures.at("J")) + "\nF-Mean " +
-           figure_text(figures.at("F")) + "\n";
+    return "J&F-Mean " + figure_text(figures, "J&F") + "\nJ-Mean " + figure_text(figures, "J") + "\nF-Mean " +
+           figure_text(figures, "F") + "\n";
   }
 
  private:

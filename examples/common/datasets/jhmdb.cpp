@@ -10,6 +10,7 @@
 #include <rvm/tracking/point_tracker.hpp>
 
 #include "common/datasets/dataset.hpp"
+#include "common/json.hpp"
 #include "common/mat_file.hpp"
 #include "common/natural_order.hpp"
 
@@ -94,7 +95,7 @@ class Jhmdb final : public Dataset {
 
   nlohmann::json figures(const std::vector<nlohmann::json>& results) const override {
     Pck pck(kJoints);
-    for (const nlohmann::json& result : results) pck.add_counts(result.at("counts").get<std::vector<std::uint64_t>>());
+    for (const nlohmann::json& result : results) pck.add_counts(counts_at(result, "counts"));
     return to_json(pck);
   }
 
@@ -116,7 +117,7 @@ class Jhmdb final : public Dataset {
   static std::string join(const nlohmann::json& figures, const std::string& is, const std::string& between) {
     std::string text;
     for (const auto& [name, figure] : figures.items()) {
-      if (name.starts_with("PCK@")) text += (text.empty() ? "" : between) + name + is + figure_text(figure, 4);
+      if (name.starts_with("PCK@")) text += (text.empty() ? "" : between) + name + is + figure_text(figures, name, 4);
     }
     return text;
   }

@@ -8,6 +8,7 @@
 #include <rvm/tracking/metrics/mean_iou.hpp>
 
 #include "common/datasets/dataset.hpp"
+#include "common/json.hpp"
 #include "common/label_png.hpp"
 
 namespace rvm::examples {
@@ -45,7 +46,7 @@ class Vip final : public Dataset {
   nlohmann::json figures(const std::vector<nlohmann::json>& results) const override {
     ConfusionMatrix matrix(kCategories.size());
     for (const nlohmann::json& result : results) {
-      matrix.add_counts(result.at("counts").get<std::vector<std::uint64_t>>());
+      matrix.add_counts(counts_at(result, "counts"));
     }
     nlohmann::json figures{{"mean IoU", matrix.mean_iou()}};
     const std::vector<double> iou = matrix.iou();
@@ -54,14 +55,14 @@ class Vip final : public Dataset {
   }
 
   std::string line(const nlohmann::json& result) const override {
-    return "mean IoU " + figure_text(result.at("mean IoU"));
+    return "mean IoU " + figure_text(result, "mean IoU");
   }
   std::string lines(const nlohmann::json& figures) const override {
     std::string text;
     for (const char* const category : kCategories) {
       std::array<char, 32> name{};
       std::snprintf(name.data(), name.size(), "%-15s: ", category);
-      text += name.data() + figure_text(figures.at("IoU").at(category)) + "\n";
+      text += name.data() + figure_text(object_at(figures, "IoU"), category) + "\n";
     }
     return text + line(figures) + "\n";
   }

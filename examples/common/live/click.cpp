@@ -1,15 +1,26 @@
 #include "common/live/click.hpp"
 
-#include <nlohmann/json.hpp>
 #include <rvm/core/error.hpp>
 
-#include "common/json_number.hpp"
+#include "common/json.hpp"
 
 namespace rvm::examples {
+namespace {
+
+/// Null if the text cannot be read.
+nlohmann::json parse(std::string_view text) {
+  try {
+    return parse_json(text, "click");
+  } catch (const IoError&) {
+    return nullptr;
+  }
+}
+
+}  // namespace
 
 Click parse_click(std::string_view text) {
   using nlohmann::json;
-  const json click = json::parse(text, nullptr, false);
+  const json click = parse(text);
   const auto is = [&](const char* key, bool (json::*type)() const noexcept) {
     return click.is_object() && click.contains(key) && (click[key].*type)();
   };

@@ -66,6 +66,7 @@ save("saved_state/short.state", saved_state([5], [1.0, 2.0]))
 save("json/list.json", b"[[1, 2.5], null, [3e1, -4]]")
 save("json/points.json", b'{"points": [[1, 2]], "more": {"a": [true, "\\u00e9"]}}')
 save("json/track.json", b'{"frames": [{"points": [[10.5, 20.25], null]}, {"points": [null, null]}]}')
+save("json/results.json", b'{"settings": {"size": "96x160"}, "sequences": {"a": {"J": 0.5, "counts": [1, 2]}}}')
 save("json/click.json", b'{"x": 10, "y": 20.5, "step": 3}')
 
 pixels = [[((37 * x) % 256, (91 * y) % 256, (13 * x * y) % 256) for x in range(WIDTH)] for y in range(HEIGHT)]
