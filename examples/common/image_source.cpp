@@ -51,6 +51,30 @@ class ImageSource final : public FrameSource {
   Image image_;
 };
 
+/// A file as stb_image reads it, which takes what is beyond its end for zeros.
+struct Input {
+  static int read(void* user, char* to, int size) {
+    auto& [rest, cut] = *static_cast<Input*>(user);
+    const std::size_t count = std::min(rest.size(), static_cast<std::size_t>(size));
+    if (count == 0) cut = true;
+    std::copy_n(reinterpret_cast<const char*>(rest.data()), count, to);
+    rest = rest.subspan(count);
+    return static_cast<int>(count);
+  }
+  static void skip(void* user, int size) {
+    auto& [rest, cut] = *static_cast<Input*>(user);
+    const auto count = static_cast<std::size_t>(size);
+    if (count > rest.size()) cut = true;
+    rest = rest.subspan(std::min(rest.size(), count));
+  }
+  static int eof(void* user) { return static_cast<Input*>(user)->rest.empty() ? 1 : 0; }
+
+  std::span<const std::byte> rest;
+  bool cut = false;  // whether more was wanted than there is
+};
+
+constexpr stbi_io_callbacks kInput{Input::read, Input::skip, Input::eof};
+
 }  // namespace
 
 bool is_image(const std::filesystem::path& path) {
@@ -79,7 +103,10 @@ Image decode_image(std::span<const std::byte> file, const std::string& name) {
   };
   if (stbi_info_from_memory(bytes, size, &width, &height, nullptr) == 0) fail(stbi_failure_reason());
   require_possible(static_cast<std::size_t>(height), static_cast<std::size_t>(width), file.size(), name);
-  const std::unique_ptr<stbi_uc, Free> decoded(stbi_load_from_memory(bytes, size, &width, &height, nullptr, STBI_rgb));
+  Input input{file};
+  const std::unique_ptr<stbi_uc, Free> decoded(
+      stbi_load_from_callbacks(&kInput, &input, &width, &height, nullptr, STBI_rgb));
+  if (input.cut) fail("it is cut off");
   if (!decoded) fail(stbi_failure_reason());
   if (width <= 0 || height <= 0) fail("no pixels");
   return to_rgb(FrameView(decoded.get(), static_cast<std::size_t>(height), static_cast<std::size_t>(width)));

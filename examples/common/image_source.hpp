@@ -16,9 +16,9 @@ namespace rvm::examples {
 /// Whether the name ends as one of an image that load_image can read: jpg jpeg png bmp ppm pgm, in either case.
 bool is_image(const std::filesystem::path& path);
 
-/// The picture in a file, as RGB bytes: 16 bits are cut to 8, alpha is dropped, EXIF rotation is ignored. A BMP that
-/// is cut off is black from there on; other damage that can be noticed is refused. Throws rvm::IoError with the reason;
-/// one is that it claims more pixels than picture_limits.hpp allows.
+/// The picture in a file, as RGB bytes: 16 bits are cut to 8, alpha is dropped, EXIF rotation is ignored. Throws
+/// rvm::IoError with the reason if it is damaged so that it can be noticed, cut off at any byte, or claims more pixels
+/// than picture_limits.hpp allows.
 Image load_image(const std::filesystem::path& path);
 /// The same of a file's contents in memory, which `name` stands for in messages.
 Image decode_image(std::span<const std::byte> file, const std::string& name);

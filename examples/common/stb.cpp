@@ -13,7 +13,7 @@ namespace {
 // A chunk of a PNG may claim 2 GiB, whatever its file holds: no more than the largest picture takes.
 constexpr std::size_t kMostMemory = 4 * rvm::examples::kMostPixels + (std::size_t{1} << 20);
 
-// Of a BMP that is cut off the rest is black, not what memory held before.
+// What the decoder leaves out is black, not what memory held before.
 void* take(std::size_t size) {
   return size <= kMostMemory ? std::calloc(1, size) : nullptr;
 }

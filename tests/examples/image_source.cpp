@@ -102,33 +102,18 @@ TEST_CASE("what a message quotes of a picture is printable") {
   CHECK(refusal(png) == "file: cannot be read as an image: ???x PNG chunk not known");
 }
 
-TEST_CASE("a JPEG or PNG cut off at any byte is refused") {
-  Bytes png = test::read_file(test::data("labels/rgb8.png"));
-  png.resize(png.size() - 12);  // the last chunk says nothing
-  Bytes jpeg = picture("baseline.jpg");
-  jpeg.resize(jpeg.size() - 2);
-  for (const Bytes& whole : {png, jpeg, picture("progressive.jpg")}) {
+TEST_CASE("a picture cut off at any byte is refused") {
+  for (const Bytes& whole :
+       {test::read_file(test::data("labels/rgb8.png")), picture("baseline.jpg"), picture("progressive.jpg"),
+        picture("rgb.bmp"), picture("palette.bmp"), picture("plain.ppm"), picture("comment.pgm")}) {
+    REQUIRE(refusal(whole) == "read");
     for (std::size_t size = 0; size < whole.size(); ++size) {
       CAPTURE(size, whole.size());
       CHECK_THAT(refusal(std::span(whole).first(size)), ContainsSubstring("file: cannot be read as an image: "));
     }
   }
-}
-
-TEST_CASE("a picture without compression that is cut off is black from there on") {
-  for (const char* name : {"rgb.bmp"}) {
-    const Bytes whole = picture(name);
-    const rvm::Image right = decode_image(whole, "file");
-    for (std::size_t size = 54; size < whole.size(); ++size) {
-      CAPTURE(name, size);
-      const rvm::Image cut = decode_image(std::span(whole).first(size), "file");
-      REQUIRE(cut.bytes().size() == right.bytes().size());
-      for (std::size_t i = 0; i < right.bytes().size(); ++i) {
-        const int value = cut.bytes().data()[i];
-        CHECK((value == right.bytes().data()[i] || value == 0));
-      }
-    }
-  }
+  const Bytes bmp = picture("rgb.bmp");
+  CHECK(refusal(std::span(bmp).first(bmp.size() - 1)) == "file: cannot be read as an image: it is cut off");
 }
 
 TEST_CASE("a picture that claims more pixels than its file can hold is refused before memory is taken") {
