@@ -1,11 +1,15 @@
 #include <rvm/interop/opencv.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <numeric>
 #include <vector>
 
+#include <rvm/backend/eigen.hpp>
 #include <rvm/features.hpp>
 #include <rvm/image/patches.hpp>
+#include <rvm/model/random.hpp>
+#include <rvm/stream.hpp>
 
 #include "support/catch.hpp"
 
@@ -58,6 +62,25 @@ TEST_CASE("a region of interest is a frame with the whole image's stride") {
   const auto pixel = part.at<cv::Vec3b>(16 + 3, 5);  // blue, green, red
   CHECK(patch[(3 * 16 + 5) * 3 + 0] == static_cast<float>(pixel[2]) / 255.0F);
   CHECK(patch[(3 * 16 + 5) * 3 + 2] == static_cast<float>(pixel[0]) / 255.0F);
+}
+
+TEST_CASE("a stream sees of a region of interest what it sees of the same pixels as RGB bytes") {
+  const rvm::Model<rvm::EigenCpu<float>> model(rvm::random_weights({24, {1, 3, 8, 40}, {1, 2, 12, 36}, {}}));
+  rvm::Stream of_mat(model, {.height = 32, .width = 16});
+  rvm::Stream of_bytes(model, {.height = 32, .width = 16});
+  for (int left = 0; left < 3; ++left) {
+    const cv::Mat part = numbered(40, 50, CV_8UC3)(cv::Rect(left, 6, 16, 32));
+    std::vector<std::uint8_t> rgb;
+    for (int y = 0; y < part.rows; ++y) {
+      for (int x = 0; x < part.cols; ++x) {
+        const auto pixel = part.at<cv::Vec3b>(y, x);  // blue, green, red
+        rgb.insert(rgb.end(), {pixel[2], pixel[1], pixel[0]});
+      }
+    }
+    const auto found = of_mat.step(rvm::frame_view(part)).values();
+    const auto expected = of_bytes.step(rvm::FrameView(rgb.data(), 32, 16)).values();
+    CHECK(std::equal(found.begin(), found.end(), expected.begin(), expected.end()));
+  }
 }
 
 TEST_CASE("floats of a cv::Mat are a frame in place if they are RGB, and in an image if not") {
