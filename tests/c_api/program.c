@@ -1,4 +1,5 @@
-/* The interface as C99 sees it: a video, by way of every function. Prints what went wrong and returns 1, or 0. */
+/* The interface as C99 sees it: a video, by way of every function but the one for DLPack, whose header is another's.
+ * Prints what went wrong and returns 1, or 0. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,6 +43,7 @@ static void check_streams(const rvm_model* model) {
   float* clip;
 
   options.height = options.width = kSide;
+  options.non_finite = RVM_NON_FINITE_RESET;
   OK(rvm_stream_create(model, &options, &stream));
   OK(rvm_stream_step(stream, &frames[0], 1, NULL));
   OK(rvm_stream_step(stream, &frames[1], 1, &a));

@@ -3,8 +3,12 @@
 #include <rvm/c/rvm.h>
 
 #include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -15,6 +19,7 @@
 #include <rvm/tracking/mask_tracker.hpp>
 #include <rvm/tracking/point_tracker.hpp>
 
+#include "support/allocations.hpp"
 #include "support/catch.hpp"
 #include "support/difference.hpp"
 #include "support/fixtures.hpp"
@@ -215,6 +220,58 @@ TEST_CASE("C: what is wrong is said, and nothing is changed") {
   CHECK_THAT(std::string(rvm_status_text(RVM_ERROR_NON_FINITE)), ContainsSubstring("not finite"));
 }
 
+TEST_CASE("C: what becomes of a frame that would make the state not finite") {
+  const auto model = load("eigen");
+  std::vector<float> pixels(64 * 64 * 3, 0.5F);
+  const rvm_frame frame{pixels.data(), 64, 64, 0, RVM_RGB_FLOAT};
+  const auto step_twice = [&](rvm_non_finite policy, rvm_status expected, std::uint64_t left) {
+    CAPTURE(policy);
+    rvm_stream_options options = RVM_STREAM_OPTIONS_INIT;
+    options.height = options.width = 64;
+    options.non_finite = policy;
+    rvm_stream* made = nullptr;
+    REQUIRE(rvm_stream_create(model.get(), &options, &made) == RVM_OK);
+    const Handle<rvm_stream> stream(made);
+    pixels[7] = 0.5F;
+    REQUIRE(rvm_stream_step(stream.get(), &frame, 1, nullptr) == RVM_OK);
+    pixels[7] = std::numeric_limits<float>::quiet_NaN();
+    CHECK(rvm_stream_step(stream.get(), &frame, 1, nullptr) == expected);
+    std::uint64_t seen = 0;
+    REQUIRE(rvm_stream_frames(stream.get(), 0, &seen) == RVM_OK);
+    CHECK(seen == left);
+    rvm_features features = RVM_FEATURES_INIT;
+    REQUIRE(rvm_stream_features(stream.get(), &features) == RVM_OK);
+    return std::ranges::all_of(all(features), [](float value) { return std::isfinite(value); });
+  };
+  CHECK(step_twice(RVM_NON_FINITE_ERROR, RVM_ERROR_NON_FINITE, 1));
+  CHECK_THAT(last_error(), ContainsSubstring("frame 1 of video 0"));
+  step_twice(RVM_NON_FINITE_RESET, RVM_OK, 0);
+  CHECK_FALSE(step_twice(RVM_NON_FINITE_ALLOW, RVM_OK, 2));
+  rvm_stream_options options = RVM_STREAM_OPTIONS_INIT;
+  const int no_policy = 3;
+  std::memcpy(&options.non_finite, &no_policy, sizeof no_policy);
+  rvm_stream* none = nullptr;
+  CHECK(rvm_stream_create(model.get(), &options, &none) == RVM_ERROR_ARGUMENT);
+  CHECK_THAT(last_error(), ContainsSubstring("non_finite 3"));
+  CHECK(none == nullptr);
+}
+
+TEST_CASE("C: memory that is not there is an error of its own") {
+  if (!test::allocations_are_counted()) return;
+  const auto model = load("eigen");
+  rvm_stream* stream = nullptr;
+  rvm_status status = RVM_OK;
+  {
+    const test::FailingAllocation failing(3, true);
+    status = rvm_stream_create(model.get(), nullptr, &stream);
+  }
+  CHECK(status == RVM_ERROR_MEMORY);
+  CHECK(last_error() == "out of memory");
+  CHECK(stream == nullptr);
+  CHECK(rvm_stream_create(model.get(), nullptr, &stream) == RVM_OK);
+  rvm_stream_free(stream);
+}
+
 TEST_CASE("C: null pointers are refused, and freed") {
   const auto model = load("eigen");
   const auto stream = start(model.get(), 64, 64);
@@ -292,6 +349,16 @@ TEST_CASE("C: structs of other versions") {
   CHECK(stream == nullptr);
   rvm_model_info info{};
   CHECK(rvm_model_get_info(model.get(), &info) == RVM_ERROR_ARGUMENT);
+}
+
+TEST_CASE("C: a struct from before it grew has defaults where it ends") {
+  const auto model = load("eigen");
+  std::array<std::size_t, 6> earlier{5 * sizeof(std::size_t), 64, 64, 1, 4, std::numeric_limits<std::size_t>::max()};
+  rvm_stream_options options;
+  std::memcpy(&options, earlier.data(), sizeof options);
+  rvm_stream* stream = nullptr;
+  REQUIRE(rvm_stream_create(model.get(), &options, &stream) == RVM_OK);
+  rvm_stream_free(stream);
 }
 
 TEST_CASE("C: errors are a thread's own, and a stream outlives its model") {

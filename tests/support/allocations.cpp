@@ -18,6 +18,7 @@ namespace {
 constexpr std::size_t kNever = std::numeric_limits<std::size_t>::max();
 
 std::atomic<std::size_t> count{0};
+std::atomic<std::size_t> bytes{0};
 std::atomic<std::size_t> freed{0};
 std::atomic<std::size_t> live{0};
 // Allocations from the first to fail up to, but without, the last: by their number in `count`.
@@ -30,6 +31,9 @@ std::atomic<std::size_t> failed{0};
 namespace test {
 std::size_t allocations() noexcept {
   return count.load();
+}
+std::size_t allocated_bytes() noexcept {
+  return bytes.load();
 }
 std::size_t releases() noexcept {
   return freed.load();
@@ -68,7 +72,8 @@ void __libc_free(void* memory);
 namespace {
 
 // Whether this allocation, which it counts, is to fail.
-bool fails() noexcept {
+bool fails(std::size_t size) noexcept {
+  bytes += size;
   const std::size_t number = count++;
   if (number < first_failure.load() || number >= last_failure.load()) return false;
   ++failed;
@@ -85,13 +90,13 @@ void* counted(void* memory) noexcept {
 
 extern "C" {
 void* malloc(std::size_t size) {
-  return fails() ? nullptr : counted(__libc_malloc(size));
+  return fails(size) ? nullptr : counted(__libc_malloc(size));
 }
 void* calloc(std::size_t n, std::size_t size) {
-  return fails() ? nullptr : counted(__libc_calloc(n, size));
+  return fails(n * size) ? nullptr : counted(__libc_calloc(n, size));
 }
 void* realloc(void* old, std::size_t size) {
-  if (fails()) return nullptr;
+  if (fails(size)) return nullptr;
   void* const memory = __libc_realloc(old, size);
   if (old == nullptr) return counted(memory);
   if (memory == nullptr && size == 0) --live;
@@ -105,13 +110,13 @@ void free(void* memory) {
   __libc_free(memory);
 }
 void* memalign(std::size_t alignment, std::size_t size) {
-  return fails() ? nullptr : counted(__libc_memalign(alignment, size));
+  return fails(size) ? nullptr : counted(__libc_memalign(alignment, size));
 }
 void* aligned_alloc(std::size_t alignment, std::size_t size) {
-  return fails() ? nullptr : counted(__libc_memalign(alignment, size));
+  return fails(size) ? nullptr : counted(__libc_memalign(alignment, size));
 }
 int posix_memalign(void** out, std::size_t alignment, std::size_t size) {
-  if (fails()) return ENOMEM;
+  if (fails(size)) return ENOMEM;
   *out = counted(__libc_memalign(alignment, size));
   return *out == nullptr ? ENOMEM : 0;
 }

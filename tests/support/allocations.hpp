@@ -7,6 +7,9 @@ namespace test {
 /// Calls of malloc, operator new and their kin so far, by all threads. Only where allocations_are_counted().
 std::size_t allocations() noexcept;
 
+/// Bytes that they have asked for.
+std::size_t allocated_bytes() noexcept;
+
 /// Calls of free so far, but for those of null.
 std::size_t releases() noexcept;
 

@@ -86,12 +86,12 @@ T& needed(T* pointer, const char* name) {
   return *pointer;
 }
 
-// The caller's struct: of this size or longer, and zero where it is longer. A struct that has grown takes the size of
-// its first version here, and defaults where the caller's ends.
+// The caller's struct: of its first version's size or longer, and zero where it is longer than this one. Where it ends
+// earlier, the rest is as in `value`.
 template <class T>
-T read_struct(const T& given, const char* name) {
-  if (given.struct_size < sizeof(T)) {
-    throw rvm::ArgumentError(std::string(name) + "'s struct_size: expected at least " + std::to_string(sizeof(T)) +
+T read_struct(const T& given, const char* name, T value = {}, std::size_t first_size = sizeof(T)) {
+  if (given.struct_size < first_size) {
+    throw rvm::ArgumentError(std::string(name) + "'s struct_size: expected at least " + std::to_string(first_size) +
                              ", found " + std::to_string(given.struct_size) + ": begin with its _INIT macro");
   }
   constexpr std::size_t kLongest = 4096;
@@ -100,11 +100,13 @@ T read_struct(const T& given, const char* name) {
                              std::to_string(given.struct_size));
   }
   const auto* const bytes = reinterpret_cast<const unsigned char*>(&given);
-  if (std::any_of(bytes + sizeof(T), bytes + given.struct_size, [](unsigned char byte) { return byte != 0; })) {
+  const std::size_t known = std::min(sizeof(T), given.struct_size);
+  if (std::any_of(bytes + known, bytes + given.struct_size, [](unsigned char byte) { return byte != 0; })) {
     throw rvm::ArgumentError(std::string(name) + " asks for what this library, " + rvm_version_text() +
                              ", does not know");
   }
-  return given;
+  std::memcpy(&value, bytes, known);
+  return value;
 }
 
 // Fills in the caller's struct, keeping its size.
@@ -165,6 +167,15 @@ rvm::FrameView frame_of(const rvm_frame& frame) {
     case RVM_RGB_FLOAT: return {static_cast<const float*>(frame.pixels), frame.height, frame.width, frame.row_stride};
   }
   throw rvm::FrameError("unknown pixel format " + std::to_string(static_cast<int>(frame.format)));
+}
+
+rvm::NonFinite non_finite_of(rvm_non_finite policy) {
+  switch (policy) {
+    case RVM_NON_FINITE_ERROR: return rvm::NonFinite::kThrow;
+    case RVM_NON_FINITE_RESET: return rvm::NonFinite::kReset;
+    case RVM_NON_FINITE_ALLOW: return rvm::NonFinite::kAllow;
+  }
+  throw rvm::ArgumentError("unknown non_finite " + std::to_string(static_cast<int>(policy)));
 }
 
 rvm_features features_of(const rvm::Features& features) noexcept {
@@ -298,11 +309,14 @@ rvm_status rvm_stream_create(const rvm_model* model, const rvm_stream_options* o
     needed(stream, "stream") = nullptr;
     needed(model, "model");
     const rvm_stream_options defaults = RVM_STREAM_OPTIONS_INIT;
-    const rvm_stream_options given = options == nullptr ? defaults : read_struct(*options, "options");
+    constexpr std::size_t kFirstSize = offsetof(rvm_stream_options, non_finite);
+    const rvm_stream_options given =
+        options == nullptr ? defaults : read_struct(*options, "options", defaults, kFirstSize);
     const rvm::StreamOptions chosen{.height = given.height,
                                     .width = given.width,
                                     .batch = given.batch == 0 ? defaults.batch : given.batch,
-                                    .chunk = given.chunk == 0 ? defaults.chunk : given.chunk};
+                                    .chunk = given.chunk == 0 ? defaults.chunk : given.chunk,
+                                    .non_finite = non_finite_of(given.non_finite)};
     *stream = std::visit([&](const auto& loaded) { return new rvm_stream(rvm::Stream(loaded, chosen)); }, model->model);
   });
 }

@@ -87,6 +87,7 @@ typedef struct rvm_model_info {
 RVM_C_API rvm_status rvm_model_load(const char* path, const rvm_model_options* options, rvm_model** model);
 /** Fills in `info`. */
 RVM_C_API rvm_status rvm_model_get_info(const rvm_model* model, rvm_model_info* info);
+/** Streams that were made of it go on. */
 RVM_C_API void rvm_model_free(rvm_model* model);
 
 /* ---- Frames and features ---- */
@@ -125,21 +126,30 @@ typedef struct rvm_features {
 
 /* ---- Streams ---- */
 
+/** What a stream does when a frame would leave a NaN or an infinity in its state, which would never get rid of it. */
+typedef enum rvm_non_finite {
+  RVM_NON_FINITE_ERROR = 0, /**< RVM_ERROR_NON_FINITE; the stream stays as it was, all videos of a batch */
+  RVM_NON_FINITE_RESET = 1, /**< that video alone begins again: the zero state */
+  RVM_NON_FINITE_ALLOW = 2  /**< goes on with such numbers, and does not look for them */
+} rvm_non_finite;
+
 /** What a stream of frames looks like. */
 typedef struct rvm_stream_options {
   size_t struct_size;
-  size_t height; /**< pixels, a multiple of 16 */
-  size_t width;  /**< pixels, a multiple of 16 */
-  size_t batch;  /**< videos that step together; 0: 1 */
-  size_t chunk;  /**< frames that rvm_stream_run encodes together; 0: 4 */
+  size_t height;             /**< pixels, a multiple of 16 */
+  size_t width;              /**< pixels, a multiple of 16 */
+  size_t batch;              /**< videos that step together; 0: 1 */
+  size_t chunk;              /**< frames that rvm_stream_run encodes together; 0: 4 */
+  rvm_non_finite non_finite; /**< what becomes of a state that is not finite */
 } rvm_stream_options;
 #define RVM_STREAM_OPTIONS_INIT \
-  { sizeof(rvm_stream_options), 256, 256, 1, 4 }
+  { sizeof(rvm_stream_options), 256, 256, 1, 4, RVM_NON_FINITE_ERROR }
 
 /** Makes a stream in the zero state. Null options are those of RVM_STREAM_OPTIONS_INIT. */
 RVM_C_API rvm_status rvm_stream_create(const rvm_model* model, const rvm_stream_options* options, rvm_stream** stream);
 /** Makes a stream that goes on from this one's state on its own. */
 RVM_C_API rvm_status rvm_stream_fork(const rvm_stream* stream, rvm_stream** fork);
+/** Views of its memory that are DLPack tensors stay valid. */
 RVM_C_API void rvm_stream_free(rvm_stream* stream);
 
 /** Takes the next frame of each video of the batch: `count` is their number. `features` may be null. */
