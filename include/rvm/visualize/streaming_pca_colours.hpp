@@ -17,6 +17,7 @@
 
 namespace rvm {
 
+/// How StreamingPcaColours follows a video.
 struct StreamingPcaOptions {
   /// Frames whose features the colours are first fitted to.
   std::size_t warmup = 16;
