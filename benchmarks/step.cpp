@@ -88,6 +88,8 @@ void add(const std::string& precision) {
     cases.push_back({variant, 256, 256, 4, false});
     cases.push_back({variant, 256, 256, 1, true});
     cases.push_back({variant, 480, 880, 1, false});
+    cases.push_back({variant, 480, 880, 4, false});
+    cases.push_back({variant, 480, 880, 1, true});
   }
   for (const Case& c : cases) {
     benchmark::RegisterBenchmark(name(c).c_str(), [c](benchmark::State& state) { step<B>(state, c); })

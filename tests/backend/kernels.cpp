@@ -167,6 +167,94 @@ TEST_CASE("layer norm of rows with a large mean, at every width") {
   }
 }
 
+TEMPLATE_TEST_CASE("what is done to a row is a plain loop's work, at every length", "", float, bfloat16) {
+  const Isa isa = GENERATE(from_range(test::instruction_sets()));
+  const auto& kernels = rvm::detail::cpu_kernels<TestType>(isa);
+  test::Random random(6);
+  const auto sigmoid = [](double x) { return 1 / (1 + std::exp(-x)); };
+  for (std::size_t n = 1; n < 150; ++n) {
+    CAPTURE(rvm::name_of(isa), n);
+    const auto a = random.numbers({n}, 2.0F);
+    const auto b = random.numbers({n}, 2.0F);
+    const auto c = random.numbers({n}, 2.0F);
+    const auto before = random.numbers({n + 1}, 2.0F);
+    const auto at = [](const auto& numbers, std::size_t i) { return static_cast<double>(numbers.data()[i]); };
+    // How far `found` is off, in its own roundings; the number behind the row must have stayed.
+    const auto off = [&](const auto& found, double guard, const auto& expected) {
+      constexpr double kRounding = sizeof(found[0]) == sizeof(float) ? 4e-6 : 0x1p-8;
+      double worst = static_cast<double>(static_cast<float>(found[n])) == guard ? 0 : 1e9;
+      for (std::size_t i = 0; i < n; ++i) {
+        const double e = expected(i);
+        const double d = std::abs(static_cast<double>(static_cast<float>(found[i])) - e);
+        worst = std::max(worst, d / (kRounding * (std::abs(e) + 0.1)));
+      }
+      return worst;
+    };
+    std::vector<TestType> y(n + 1, TestType(99.0F));
+    const auto wide = [&] { return std::vector<float>(before.data(), before.data() + n + 1); };
+    const double guard = at(before, n);
+
+    double mean = 0;
+    double variance = 0;
+    for (std::size_t i = 0; i < n; ++i) mean += at(a, i) / static_cast<double>(n);
+    for (std::size_t i = 0; i < n; ++i) variance += std::pow(at(a, i) - mean, 2) / static_cast<double>(n);
+    const auto normed = [&](std::size_t i) { return (at(a, i) - mean) / std::sqrt(variance + 0.1) * at(b, i); };
+    const auto shifted = [&](std::size_t i) { return normed(i) + at(c, i); };
+    kernels.layer_norm(a.data(), n, b.data(), nullptr, 0.1F, y.data());
+    CHECK(off(y, 99, normed) < 1);
+    kernels.layer_norm(a.data(), n, b.data(), c.data(), 0.1F, y.data());
+    CHECK(off(y, 99, shifted) < 1);
+    std::vector<float> z = wide();
+    kernels.layer_norm_wide(a.data(), n, b.data(), nullptr, 0.1F, z.data());
+    CHECK(off(z, guard, normed) < 1);
+    kernels.layer_norm_wide(a.data(), n, b.data(), c.data(), 0.1F, z.data());
+    CHECK(off(z, guard, shifted) < 1);
+
+    kernels.gelu(a.data(), nullptr, n, y.data());
+    CHECK(off(y, 99, [&](std::size_t i) { return gelu(at(a, i)); }) < 1);
+    kernels.gelu(a.data(), b.data(), n, y.data());
+    CHECK(off(y, 99, [&](std::size_t i) { return gelu(at(a, i) + at(b, i)); }) < 1);
+    kernels.convert(a.data(), b.data(), n, y.data());
+    CHECK(off(y, 99, [&](std::size_t i) { return at(a, i) + at(b, i); }) < 1);
+
+    z = wide();
+    kernels.add(a.data(), nullptr, n, z.data());
+    CHECK(off(z, guard, [&](std::size_t i) { return at(before, i) + at(a, i); }) < 1);
+    z = wide();
+    kernels.add(a.data(), b.data(), n, z.data());
+    CHECK(off(z, guard, [&](std::size_t i) { return at(before, i) + at(a, i) + at(b, i); }) < 1);
+
+    kernels.apply_gate(a.data(), b.data(), c.data(), n, y.data());
+    CHECK(off(y, 99, [&](std::size_t i) { return sigmoid(at(a, i) + at(b, i)) * at(c, i); }) < 1);
+    z = wide();
+    kernels.update(a.data(), b.data(), c.data(), n, z.data());
+    CHECK(off(z, guard,
+              [&](std::size_t i) { return at(c, i) + sigmoid(at(a, i) + at(b, i)) * (at(before, i) - at(c, i)); }) < 1);
+  }
+}
+
+TEST_CASE("bfloat16 tokens become the bytes that the same numbers in float become") {
+  const Isa isa = GENERATE(from_range(test::instruction_sets()));
+  test::Random random(7);
+  for (std::size_t n = 1; n < 80; ++n) {
+    const auto numbers = random.numbers({n}, 3.0F);
+    std::vector<bfloat16> tokens;
+    std::vector<float> widened;
+    for (const float number : numbers) {
+      tokens.emplace_back(number);
+      widened.push_back(static_cast<float>(tokens.back()));
+    }
+    std::vector<std::uint8_t> found(n + 1, 200);
+    std::vector<std::uint8_t> expected(n + 1, 200);
+    const auto scale = rvm::detail::cpu_kernels<bfloat16>(isa).quantize(tokens.data(), n, 255, found.data());
+    const auto same = rvm::detail::cpu_kernels<float>(isa).quantize(widened.data(), n, 255, expected.data());
+    CAPTURE(rvm::name_of(isa), n);
+    CHECK(found == expected);
+    CHECK(scale.scale == same.scale);
+    CHECK(scale.zero == same.zero);
+  }
+}
+
 TEST_CASE("attention of one head, at every number of queries and keys") {
   const Isa isa = GENERATE(from_range(test::instruction_sets()));
   const auto& kernels = rvm::detail::cpu_kernels<float>(isa);
