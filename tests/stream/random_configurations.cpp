@@ -7,7 +7,6 @@
 #include <limits>
 #include <span>
 #include <string>
-#include <tuple>
 #include <vector>
 
 #include <rvm/model/random.hpp>
