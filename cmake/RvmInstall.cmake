@@ -25,7 +25,7 @@ endif()
 configure_package_config_file(cmake/rvm-config.cmake.in rvm-config.cmake INSTALL_DESTINATION ${rvm_package_dir})
 write_basic_package_version_file(rvm-config-version.cmake COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/rvm-config.cmake ${CMAKE_CURRENT_BINARY_DIR}/rvm-config-version.cmake
-        DESTINATION ${rvm_package_dir})
+        cmake/rvm-onednn.cmake DESTINATION ${rvm_package_dir})
 
 # A prefix may be moved: it is found from where the .pc file lies.
 set(rvm_pkgconfig_dir ${CMAKE_INSTALL_DATADIR}/pkgconfig)
