@@ -87,7 +87,7 @@ void team(benchmark::State& state) {
 template <class Element>
 void add(const std::string& precision) {
   for (const Isa isa : {Isa::kPortable, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Bf16, Isa::kAmx}) {
-    if (isa > rvm::detail::usable_isa(rvm::best_isa())) continue;
+    if (rvm::detail::usable_isa(rvm::best_isa(isa)) != isa) continue;
     const std::string suffix = "/" + precision + "/" + std::string(name_of(isa));
     benchmark::RegisterBenchmark(("attention" + suffix).c_str(), [isa](auto& state) { attention<Element>(state, isa); })
         ->Args({257, 48})

@@ -87,9 +87,9 @@ void loop(benchmark::State& state, rvm::Isa isa) {
 template <class T>
 void add(const std::string& precision) {
   const rvm::Isa best = rvm::detail::usable_isa(rvm::best_isa());
-  for (const rvm::Isa isa : {rvm::Isa::kPortable, rvm::Isa::kAvx2, rvm::Isa::kAvx512, rvm::Isa::kAvx512Vnni,
-                             rvm::Isa::kAvx512Bf16, rvm::Isa::kAmx}) {
-    if (isa > best) continue;
+  for (const rvm::Isa isa : {rvm::Isa::kPortable, rvm::Isa::kAvx2, rvm::Isa::kAvxVnni, rvm::Isa::kAvx512,
+                             rvm::Isa::kAvx512Vnni, rvm::Isa::kAvx512Bf16, rvm::Isa::kAmx}) {
+    if (rvm::detail::usable_isa(rvm::best_isa(isa)) != isa) continue;
     const std::string who = isa == best ? "" : " on " + std::string(name_of(isa));
     benchmark::RegisterBenchmark(("loop" + who + "/" + precision).c_str(),
                                  [isa](benchmark::State& state) { loop<T>(state, isa); });

@@ -17,6 +17,25 @@ TEST_CASE("an instruction set has a name") {
   CHECK_FALSE(rvm::name_of(rvm::best_isa()).empty());
 }
 
+TEST_CASE("no more than is allowed, and of that the most that there is") {
+  Isa last = Isa::kPortable;
+  for (int i = 0; i <= static_cast<int>(Isa::kAmx); ++i) {
+    const Isa most = static_cast<Isa>(i);
+    const Isa found = rvm::best_isa(most);
+    CAPTURE(rvm::name_of(most), rvm::name_of(found));
+    CHECK(found <= most);
+    CHECK(found >= last);
+    CHECK(rvm::best_isa(found) == found);
+    last = found;
+  }
+  CHECK(rvm::best_isa() == last);
+  CHECK(rvm::best_isa(Isa::kPortable) == Isa::kPortable);
+  // Most processors with AVX-512 do not have it.
+  if (rvm::best_isa() >= Isa::kAvx2) {
+    CHECK(rvm::best_isa(Isa::kAvxVnni) == (rvm::detail::has_avx_vnni() ? Isa::kAvxVnni : Isa::kAvx2));
+  }
+}
+
 TEST_CASE("AMX is asked for, and what comes next takes its place where it is refused") {
   static int asked = 0;
   const auto refuse = []() noexcept { return ++asked, false; };

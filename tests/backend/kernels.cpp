@@ -13,16 +13,14 @@
 
 #include "support/catch.hpp"
 #include "support/instruction_sets.hpp"
+#include "support/plain_loops.hpp"
 #include "support/random.hpp"
 
 namespace {
 
 using rvm::bfloat16;
 using rvm::Isa;
-
-double gelu(double x) {
-  return 0.5 * x * (1 + std::tanh(0.79788456080286535588 * (x + 0.044715 * x * x * x)));
-}
+using test::gelu;
 
 }  // namespace
 

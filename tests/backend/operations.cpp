@@ -15,6 +15,7 @@
 
 #include "support/catch.hpp"
 #include "support/difference.hpp"
+#include "support/plain_loops.hpp"
 #include "support/random.hpp"
 #include "support/tiled_backends.hpp"
 
@@ -22,7 +23,9 @@ namespace {
 
 constexpr double kExactLimit = 1e-5;
 
-using Doubles = std::vector<double>;
+using test::Doubles;
+using test::gelu;
+using test::sigmoid;
 
 /// A matrix in the middle of a wider one, so that a stride that is ignored shows.
 template <class T>
@@ -134,26 +137,13 @@ double dense_error(const Strided<T>& found, const Doubles& expected, double slac
   }
 }
 
-double gelu(double x) {
-  return 0.5 * x * (1 + std::tanh(0.79788456080286535588 * (x + 0.044715 * x * x * x)));
-}
-double sigmoid(double x) {
-  return 1 / (1 + std::exp(-x));
-}
-
 /// Row i of x, normalised.
 Doubles norm_row(const Strided<float>& x, std::size_t i, const rvm::NormWeights& norm) {
-  double mean = 0;
-  double variance = 0;
-  const auto n = static_cast<double>(x.view.cols);
-  for (std::size_t j = 0; j < x.view.cols; ++j) mean += x(i, j) / n;
-  for (std::size_t j = 0; j < x.view.cols; ++j) variance += (x(i, j) - mean) * (x(i, j) - mean) / n;
-  Doubles out;
-  for (std::size_t j = 0; j < x.view.cols; ++j) {
-    const double bias = norm.bias.empty() ? 0 : static_cast<double>(norm.bias(j));
-    out.push_back((x(i, j) - mean) / std::sqrt(variance + static_cast<double>(norm.epsilon)) *
-                      static_cast<double>(norm.scale(j)) +
-                  bias);
+  const float* const row = x.view.row(i);
+  Doubles out = test::normed({row, row + x.view.cols}, static_cast<double>(norm.epsilon));
+  for (std::size_t j = 0; j < out.size(); ++j) {
+    out[j] *= static_cast<double>(norm.scale(j));
+    if (!norm.bias.empty()) out[j] += static_cast<double>(norm.bias(j));
   }
   return out;
 }
@@ -300,26 +290,15 @@ TEMPLATE_LIST_TEST_CASE("attention of any sizes, with large scores too", "", tes
   const Strided<Element> v(random, batch * keys, inner);
   Strided<Element> out(random, batch * queries, inner);
   const auto before = out.wide;
-  bench.run.attention({batch, heads, head_dim, queries, keys}, bench.at(q), bench.at(k), bench.at(v), bench.at(out));
+  const rvm::AttentionShape shape{batch, heads, head_dim, queries, keys};
+  bench.run.attention(shape, bench.at(q), bench.at(k), bench.at(v), bench.at(out));
   bench.fetch(out);
 
-  Doubles expected(batch * queries * inner);
-  for (std::size_t b = 0; b < batch; ++b) {
-    for (std::size_t first = 0; first < inner; first += head_dim) {
-      for (std::size_t i = b * queries; i < (b + 1) * queries; ++i) {
-        Doubles p;
-        double sum = 0;
-        for (std::size_t j = b * keys; j < (b + 1) * keys; ++j) {
-          double dot = 0;
-          for (std::size_t d = first; d < first + head_dim; ++d) dot += q(i, d) * k(j, d);
-          p.push_back(dot / std::sqrt(static_cast<double>(head_dim)));
-        }
-        const double largest = *std::max_element(p.begin(), p.end());
-        for (double& value : p) sum += value = std::exp(value - largest);
-        for (std::size_t d = first; d < first + head_dim; ++d) {
-          for (std::size_t j = 0; j < keys; ++j) expected[i * inner + d] += p[j] / sum * v(b * keys + j, d);
-        }
-      }
+  Doubles expected;
+  for (std::size_t i = 0; i < batch * queries; ++i) {
+    for (std::size_t head = 0; head < heads; ++head) {
+      const Doubles found = test::attended(shape, i, head, q, k, v);
+      expected.insert(expected.end(), found.begin(), found.end());
     }
   }
   if constexpr (test::kExact<TestType>) {

@@ -12,6 +12,8 @@
 
 #include "support/catch.hpp"
 #include "support/emulated_tiles.hpp"
+#include "support/levels.hpp"
+#include "support/plain_loops.hpp"
 #include "support/random.hpp"
 
 namespace {
@@ -110,6 +112,9 @@ TEST_CASE("bfloat16 attention of one head, at every number of queries and keys")
     return all;
   };
   const auto wide = [](bfloat16 v) { return static_cast<double>(static_cast<float>(v)); };
+  const auto at = [&](const rvm::Tensor<bfloat16>& matrix) {
+    return [&](std::size_t i, std::size_t j) { return wide(matrix(i, j)); };
+  };
   for (const std::size_t head_dim : {1U, 12U, 33U, 48U, 64U, 80U}) {
     for (const std::size_t keys : {1U, 2U, 31U, 33U, 257U}) {
       for (const std::size_t queries : {1U, 7U, 16U, 17U, 33U}) {
@@ -136,17 +141,9 @@ TEST_CASE("bfloat16 attention of one head, at every number of queries and keys")
                         scratch.data()});
         double worst = 0;
         for (std::size_t i = 0; i < queries; ++i) {
-          std::vector<double> p(keys);
-          double sum = 0;
-          for (std::size_t j = 0; j < keys; ++j) {
-            double dot = 0;
-            for (std::size_t d = 0; d < head_dim; ++d) dot += wide(q(i, d)) * wide(k(j, d));
-            sum += p[j] = std::exp(dot / std::sqrt(static_cast<double>(head_dim)));
-          }
+          const test::Doubles expected = test::attended({1, 1, head_dim, queries, keys}, i, 0, at(q), at(k), at(v));
           for (std::size_t d = 0; d < head_dim; ++d) {
-            double expected = 0;
-            for (std::size_t j = 0; j < keys; ++j) expected += p[j] / sum * wide(v(j, d));
-            const double off = std::abs(expected - wide(out(i, d)));
+            const double off = std::abs(expected[d] - wide(out(i, d)));
             worst = std::isnan(off) ? off : std::max(worst, off);
           }
         }

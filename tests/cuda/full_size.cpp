@@ -13,11 +13,14 @@
 
 #include "support/backends.hpp"
 #include "support/catch.hpp"
+#include "support/plain_loops.hpp"
 #include "support/random.hpp"
 
 namespace {
 
-using Doubles = std::vector<double>;
+using test::Doubles;
+using test::gelu;
+using test::sigmoid;
 
 template <class B>
 struct Bench {
@@ -55,26 +58,13 @@ template <class T>
 double wide(T number) {
   return static_cast<double>(static_cast<float>(number));
 }
-double sigmoid(double x) {
-  return 1 / (1 + std::exp(-x));
-}
-double gelu(double x) {
-  return 0.5 * x * (1 + std::tanh(0.79788456080286535588 * (x + 0.044715 * x * x * x)));
-}
 
 Doubles norm_rows(const std::vector<float>& x, std::size_t width, const rvm::NormWeights& norm) {
   Doubles out;
-  for (std::size_t first = 0; first < x.size(); first += width) {
-    double mean = 0;
-    double variance = 0;
-    for (std::size_t j = 0; j < width; ++j) mean += wide(x[first + j]) / static_cast<double>(width);
-    for (std::size_t j = 0; j < width; ++j) {
-      variance += std::pow(wide(x[first + j]) - mean, 2) / static_cast<double>(width);
-    }
-    for (std::size_t j = 0; j < width; ++j) {
-      const double normed = (wide(x[first + j]) - mean) / std::sqrt(variance + wide(norm.epsilon));
-      out.push_back(normed * wide(norm.scale(j)) + wide(norm.bias(j)));
-    }
+  for (auto row = x.begin(); row != x.end(); row += static_cast<std::ptrdiff_t>(width)) {
+    const Doubles standard =
+        test::normed({row, row + static_cast<std::ptrdiff_t>(width)}, static_cast<double>(norm.epsilon));
+    for (std::size_t j = 0; j < width; ++j) out.push_back(standard[j] * wide(norm.scale(j)) + wide(norm.bias(j)));
   }
   return out;
 }
@@ -190,25 +180,18 @@ TEMPLATE_LIST_TEST_CASE("attention over a whole device", "", test::AllBackends) 
   bench.run.attention(shape, view.col_block(0, inner), view.col_block(inner, inner), view.col_block(2 * inner, inner),
                       rvm::MatrixView<Element>(out.data(), queries, inner));
   const auto found = bench.get(out);
-  const auto at = [&](std::size_t row, std::size_t column) { return wide(all[row * 3 * inner + column]); };
+  const auto column_block = [&](std::size_t first) {
+    return [&all, inner, first](std::size_t row, std::size_t j) { return wide(all[row * 3 * inner + first + j]); };
+  };
   // Some of the queries.
   Doubles some_found;
   Doubles expected;
   for (std::size_t i = 0; i < queries; i += bench.emulated() ? 1 : 61) {
-    for (std::size_t first = 0; first < inner; first += d) {
-      double total = 0;
-      Doubles sum(d);
-      for (std::size_t j = i / shape.queries * shape.keys; j < (i / shape.queries + 1) * shape.keys; ++j) {
-        double dot = 0;
-        for (std::size_t e = first; e < first + d; ++e) dot += at(i, e) * at(j, inner + e);
-        const double weight = std::exp(dot / std::sqrt(static_cast<double>(d)));
-        total += weight;
-        for (std::size_t e = 0; e < d; ++e) sum[e] += weight * at(j, 2 * inner + first + e);
-      }
-      for (std::size_t e = 0; e < d; ++e) {
-        expected.push_back(sum[e] / total);
-        some_found.push_back(found[i * inner + first + e]);
-      }
+    const auto row = found.begin() + static_cast<std::ptrdiff_t>(i * inner);
+    some_found.insert(some_found.end(), row, row + static_cast<std::ptrdiff_t>(inner));
+    for (std::size_t head = 0; head < shape.heads; ++head) {
+      const Doubles sum = test::attended(shape, i, head, column_block(0), column_block(inner), column_block(2 * inner));
+      expected.insert(expected.end(), sum.begin(), sum.end());
     }
   }
   CHECK(test::error<TestType>(some_found, expected) < test::limit<TestType>(1e-5));

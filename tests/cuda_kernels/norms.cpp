@@ -30,13 +30,10 @@ struct Norm {
     const std::size_t n = scale.cols();
     Doubles out;
     for (std::size_t first = 0; first < x.size(); first += n) {
-      double mean = 0;
-      double variance = 0;
-      for (std::size_t j = 0; j < n; ++j) mean += x[first + j] / static_cast<double>(n);
-      for (std::size_t j = 0; j < n; ++j) variance += std::pow(x[first + j] - mean, 2) / static_cast<double>(n);
+      const auto row = x.begin() + static_cast<std::ptrdiff_t>(first);
+      const Doubles standard = test::normed({row, row + static_cast<std::ptrdiff_t>(n)}, 1e-2);
       for (std::size_t j = 0; j < n; ++j) {
-        out.push_back((x[first + j] - mean) / std::sqrt(variance + 1e-2) * scale(0, j) +
-                      (parameters.bias == nullptr ? 0 : bias(0, j)));
+        out.push_back(standard[j] * scale(0, j) + (parameters.bias == nullptr ? 0 : bias(0, j)));
       }
     }
     return out;

@@ -120,8 +120,8 @@ class Bench:
         """None if the test passes against the headers in `include`, else the name of the test case that fails."""
         defines = [f"-DRVM_TEST_BACKENDS={backends}"] if backends else []
         sources = [str(TESTS / test)]
-        if "support/emulated_tiles.hpp" in (TESTS / test).read_text():
-            sources.append(str(TESTS / "support/emulated_tiles.cpp"))
+        if "support/levels.hpp" in (TESTS / test).read_text():
+            sources.append(str(TESTS / "support/levels.cpp"))
         compile_(defines + ["-include", str(self.common), f"-I{include}", *sources, *self.shared, *self.libraries, "-lz",
                             "-o", str(program)])
         status, output = run([str(program), "--abort", "--reporter", "xml"], RUN_SECONDS)

@@ -16,13 +16,13 @@
 
 #include "support/catch.hpp"
 #include "support/cuda_emulation/grid.hpp"
+#include "support/plain_loops.hpp"
 #include "support/random.hpp"
 
 /// What the tests of the GPU's kernels share.
 namespace test {
 
 using rvm::detail::cuda::Float8;
-using Doubles = std::vector<double>;
 
 /// As the format says: sign, 4 bits of exponent biased by 7, 3 of mantissa; all ones is NaN.
 inline double value_of(Float8 number) {
@@ -154,13 +154,6 @@ inline bool nearest_float8(const Strided<Float8>& found, std::size_t row, double
     if (!(off <= step * 0.501 + 1e-5 * std::abs(wanted))) return false;
   }
   return true;
-}
-
-inline double sigmoid(double x) {
-  return 1 / (1 + std::exp(-x));
-}
-inline double gelu(double x) {
-  return 0.5 * x * (1 + std::tanh(0.79788456080286535588 * (x + 0.044715 * x * x * x)));
 }
 
 }  // namespace test

@@ -5,16 +5,11 @@
 #include <atomic>
 #include <bit>
 #include <cmath>
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <string>
-#include <vector>
 
-#include <rvm/backend/cpu.hpp>
-
-#include "support/instruction_sets.hpp"
+#include <rvm/backend/cpu/tiles.hpp>
 
 namespace test {
 
@@ -157,61 +152,6 @@ class EmulatedTiles {
   }
   static float flushed(float v) { return std::fpclassify(v) == FP_SUBNORMAL ? std::copysign(0.0F, v) : v; }
   static float number(std::uint32_t bits) { return flushed(std::bit_cast<float>(bits)); }
-};
-
-enum class Tiles { kReal, kEmulated, kEmulatedPlainly };
-
-/// The library's kernels on emulated tiles.
-rvm::detail::CpuLevel<rvm::bfloat16> emulated_kernels(rvm::Isa isa, Tiles tiles);
-
-/// What computes: an instruction set of this processor, or what it would be with AMX, on emulated tiles.
-struct Level {
-  rvm::Isa isa;
-  Tiles tiles = Tiles::kReal;
-
-  std::string name() const {
-    return std::string(rvm::name_of(isa)) + (tiles == Tiles::kReal       ? ""
-                                             : tiles == Tiles::kEmulated ? ", emulated"
-                                                                         : ", emulated plainly");
-  }
-
-  /// Its kernels.
-  template <class Element>
-  rvm::detail::CpuLevel<Element> kernels() const {
-    if constexpr (std::same_as<Element, rvm::bfloat16>) {
-      if (tiles != Tiles::kReal) return emulated_kernels(isa, tiles);
-    }
-    return rvm::detail::cpu_level<Element>(isa);
-  }
-  /// A device of Cpu<T> that computes with them.
-  template <class T>
-  typename rvm::Cpu<T>::Device device(std::size_t threads) const {
-    return typename rvm::Cpu<T>::Device({.threads = threads, .isa = isa}, kernels<typename rvm::Cpu<T>::Element>());
-  }
-};
-
-/// The emulated level, with the vectors that AMX has beside it where this processor has those.
-inline Level emulated_amx() {
-  return {rvm::Isa::kAmx, rvm::best_isa() >= rvm::Isa::kAvx512Bf16 ? Tiles::kEmulated : Tiles::kEmulatedPlainly};
-}
-
-/// Every level that this machine can compute with.
-inline std::vector<Level> levels() {
-  std::vector<Level> all;
-  for (const rvm::Isa isa : instruction_sets()) all.push_back({isa});
-  all.push_back({rvm::Isa::kAmx, Tiles::kEmulatedPlainly});
-  if (emulated_amx().tiles == Tiles::kEmulated) all.push_back(emulated_amx());
-  return all;
-}
-
-/// Cpu<T> on emulated tiles.
-template <class T>
-struct EmulatedAmx : rvm::Cpu<T> {
-  class Device : public rvm::Cpu<T>::Device {
-   public:
-    explicit Device(const rvm::CpuOptions& options)
-        : rvm::Cpu<T>::Device(options, emulated_amx().kernels<rvm::bfloat16>()) {}
-  };
 };
 
 }  // namespace test

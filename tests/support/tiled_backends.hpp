@@ -7,7 +7,7 @@ namespace test {
 using TiledBackends = AllBackends;
 }
 #else
-#include "support/emulated_tiles.hpp"
+#include "support/levels.hpp"
 
 namespace test {
 

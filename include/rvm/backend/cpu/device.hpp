@@ -74,7 +74,7 @@ class CpuDevice {
   /// `most`: what products have a use for.
   explicit CpuDevice(const CpuOptions& options, Isa most = Isa::kAmx)
       : team_(std::make_unique<ThreadTeam>(options.threads)),
-        wanted_(std::min({options.isa.value_or(best_isa()), best_isa(), most})),
+        wanted_(best_isa(std::min(options.isa.value_or(most), most))),
         isa_(usable_isa(wanted_)) {}
 
   NormWeights pack(NormWeights weights) const { return weights; }

@@ -13,11 +13,13 @@
 
 namespace rvm {
 
-/// What a processor's vector unit can do, in ascending order. Chosen at run time, whatever the host's compile flags.
+/// What a processor's vector unit can do, in ascending order of speed. Chosen at run time, whatever the host's compile
+/// flags. Each has what those before it have, but for kAvxVnni: not every processor with AVX-512 has that.
 enum class Isa : std::uint8_t {
   kPortable,    // what every processor of the family has
   kAvx2,        // AVX2 and FMA
-  kAvx512,      // AVX-512 F, BW, DQ and VL
+  kAvxVnni,     // and byte dot products, without AVX-512
+  kAvx512,      // AVX2, FMA and AVX-512 F, BW, DQ and VL
   kAvx512Vnni,  // and byte dot products
   kAvx512Bf16,  // and bfloat16 dot products
   kAmx,         // and products of matrix tiles, in bfloat16 and bytes
@@ -28,6 +30,7 @@ constexpr std::string_view name_of(Isa isa) noexcept {
   switch (isa) {
     case Isa::kPortable: return "portable";
     case Isa::kAvx2: return "AVX2";
+    case Isa::kAvxVnni: return "AVX2 with byte dot products";
     case Isa::kAvx512: return "AVX-512";
     case Isa::kAvx512Vnni: return "AVX-512 with byte dot products";
     case Isa::kAvx512Bf16: return "AVX-512 with bfloat16";
@@ -57,20 +60,38 @@ inline bool has_amx() noexcept {
 #endif
 }
 
+/// Whether the processor has byte dot products for vectors of 32 bytes; the operating system must keep those.
+inline bool has_avx_vnni() noexcept {
+#if defined(__x86_64__)
+  unsigned a = 0;
+  unsigned b = 0;
+  unsigned c = 0;
+  unsigned d = 0;
+  constexpr unsigned kAvxVnni = 1U << 4;
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & kAvxVnni) != 0;
+#else
+  return false;
+#endif
+}
+
 }  // namespace detail
 
-/// The most that this processor and its operating system offer. A process must ask before it uses AMX: usable_isa().
-inline Isa best_isa() noexcept {
+/// The most that this processor and its operating system offer, and no more than `most`. A process must ask before it
+/// uses AMX: usable_isa().
+inline Isa best_isa(Isa most = Isa::kAmx) noexcept {
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma")) {
-    if (!__builtin_cpu_supports("avx512vnni")) return Isa::kAvx512;
-    if (!__builtin_cpu_supports("avx512bf16")) return Isa::kAvx512Vnni;
-    return detail::has_amx() ? Isa::kAmx : Isa::kAvx512Bf16;
+  if (most < Isa::kAvx2 || !__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return Isa::kPortable;
+  if (most >= Isa::kAvx512 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
+    if (most < Isa::kAvx512Vnni || !__builtin_cpu_supports("avx512vnni")) return Isa::kAvx512;
+    if (most < Isa::kAvx512Bf16 || !__builtin_cpu_supports("avx512bf16")) return Isa::kAvx512Vnni;
+    return most >= Isa::kAmx && detail::has_amx() ? Isa::kAmx : Isa::kAvx512Bf16;
   }
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return Isa::kAvx2;
-#endif
+  return most >= Isa::kAvxVnni && detail::has_avx_vnni() ? Isa::kAvxVnni : Isa::kAvx2;
+#else
+  static_cast<void>(most);
   return Isa::kPortable;
+#endif
 }
 
 namespace detail {

@@ -120,6 +120,14 @@ RVM_TARGET_BEGIN(RVM_AVX2)
 #include <rvm/backend/cpu/detail/kernels.inl.hpp>
 RVM_TARGET_END
 #undef RVM_SIMD_NAMESPACE
+
+#define RVM_SIMD_NAMESPACE avx_vnni
+#define RVM_SIMD_VNNI
+RVM_TARGET_BEGIN(RVM_AVX2 ",avxvnni")
+#include <rvm/backend/cpu/detail/kernels.inl.hpp>
+RVM_TARGET_END
+#undef RVM_SIMD_NAMESPACE
+#undef RVM_SIMD_VNNI
 #undef RVM_SIMD_BYTES
 
 #define RVM_SIMD_BYTES 64
@@ -184,7 +192,10 @@ const ProductKernels<Weight>& cpu_products(Isa isa) noexcept {
     if (isa >= Isa::kAmx) return amx::kTileProducts<amx::AmxTiles, Weight>;
   }
   if (isa >= Isa::kAvx512Bf16) return avx512_bf16::kProducts<Weight>;
-  if (isa >= Isa::kAvx512Vnni) return avx512_vnni::kProducts<Weight>;
+  if constexpr (std::same_as<Weight, std::int8_t>) {
+    if (isa >= Isa::kAvx512Vnni) return avx512_vnni::kProducts<Weight>;
+    if (isa == Isa::kAvxVnni) return avx_vnni::kProducts<Weight>;
+  }
   if (isa >= Isa::kAvx512) return avx512::kProducts<Weight>;
   if (isa >= Isa::kAvx2) return avx2::kProducts<Weight>;
 #else

@@ -61,11 +61,17 @@ struct PairDot : AnyDot {
 struct ByteDot : AnyDot {
   using Sum = I;
   static constexpr std::size_t kNumbers = 4;
-#ifdef RVM_SIMD_VNNI
+#if defined(RVM_SIMD_VNNI) && RVM_SIMD_BYTES == 64
   static constexpr int kSteps = 255;
   RVM_INLINE static void add(I& sum, const F& left, const F& right) {
     sum = reinterpret_cast<I>(_mm512_dpbusd_epi32(reinterpret_cast<__m512i>(sum), reinterpret_cast<__m512i>(left),
                                                   reinterpret_cast<__m512i>(right)));
+  }
+#elif defined(RVM_SIMD_VNNI)
+  static constexpr int kSteps = 255;
+  RVM_INLINE static void add(I& sum, const F& left, const F& right) {
+    sum = reinterpret_cast<I>(_mm256_dpbusd_avx_epi32(reinterpret_cast<__m256i>(sum), reinterpret_cast<__m256i>(left),
+                                                      reinterpret_cast<__m256i>(right)));
   }
 #elif RVM_SIMD_BYTES == 64
   static constexpr int kSteps = 127;

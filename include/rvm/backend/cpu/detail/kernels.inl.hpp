@@ -1,6 +1,7 @@
 // No #pragma once: kernels.hpp includes this once for every instruction set, with
 //   RVM_SIMD_NAMESPACE  the namespace it goes to
 //   RVM_SIMD_BYTES      the size of a vector
+//   RVM_SIMD_VNNI       defined where there are byte dot products
 //   RVM_SIMD_BF16       defined where there are bfloat16 dot products
 // and the compiler set to that instruction set. Nothing may be included here. Vectors are the compilers' own extension,
 // so that speed does not depend on the host's level of optimisation.
