@@ -13,6 +13,7 @@
 #include <rvm/stream.hpp>
 #include <rvm/weights/load.hpp>
 
+#include "support/allocations.hpp"
 #include "support/backends.hpp"
 #include "support/catch.hpp"
 #include "support/changed_weights.hpp"
@@ -218,4 +219,23 @@ TEST_CASE("a fingerprint tells models apart, not formats") {
   rvm::Tensor<float> bias = weights.at("encoder/LayerNorm_0/bias").as<float>();
   bias(23) += 1e-6F;
   CHECK(fingerprint(with(weights, "encoder/LayerNorm_0/bias", bias)) != fingerprint(weights));
+}
+
+TEST_CASE("a size that an array claims costs no memory before the arrays that must have it are there") {
+  if (!test::allocations_are_counted()) return;
+  constexpr std::size_t kClaimed = 100'000;
+  Arrays arrays;
+  const auto add = [&](const std::string& key, const rvm::Shape& shape) {
+    arrays.emplace_back(key, rvm::Tensor<float>(shape));
+  };
+  add("cls_token", {1, kClaimed});
+  add("tokenizer/patch_embedding/Conv_0/bias", {kClaimed});
+  for (const std::string block : {"encoder/layers_0", "rnn_core/transformer/xa_blocks_0"}) {
+    add(block + "/attention/query/kernel", {kClaimed, 1, 1});
+    add(block + "/mlp/dense_in/kernel", {1, 1});
+  }
+  const rvm::Weights weights = rvm::Weights::from_tensors("small", std::move(arrays));
+  const std::size_t before = test::allocated_bytes();
+  REQUIRE_THROWS_AS(rvm::Model<rvm::EigenCpu<float>>(weights), rvm::WeightsError);
+  CHECK(test::allocated_bytes() - before < 10 * kClaimed * sizeof(float));
 }

@@ -66,25 +66,28 @@ class Linear {
 
  private:
   static DenseWeights read(WeightReader& reader, const std::vector<LinearPart>& parts, bool sensitive) {
+    // What the other arrays say of the sizes must not cost memory before each part is there and agrees.
+    std::vector<std::pair<Tensor<float>, Tensor<float>>> read_parts;
     std::size_t out = 0;
     bool biased = false;
     for (const LinearPart& part : parts) {
+      Tensor<float> kernel = reader.read(part.key + "/kernel", part.kernel);
+      read_parts.emplace_back(std::move(kernel),
+                              part.bias.rank() != 0 ? reader.read(part.key + "/bias", part.bias) : Tensor<float>());
       out += part.out;
       biased |= part.bias.rank() != 0;
     }
     const std::size_t in = parts.front().in;
     DenseWeights merged{Tensor<float>({in, out}), Tensor<float>({biased ? out : 0}), sensitive};
     std::size_t column = 0;
-    for (const LinearPart& part : parts) {
-      const Tensor<float> kernel = reader.read(part.key + "/kernel", part.kernel);
+    for (auto& [kernel, bias] : read_parts) {
+      const std::size_t columns = kernel.size() / in;
       for (std::size_t row = 0; row < in; ++row) {
-        std::copy_n(kernel.data() + row * part.out, part.out, merged.kernel.data() + row * out + column);
+        std::copy_n(kernel.data() + row * columns, columns, merged.kernel.data() + row * out + column);
       }
-      if (part.bias.rank() != 0) {
-        const Tensor<float> bias = reader.read(part.key + "/bias", part.bias);
-        std::copy_n(bias.data(), part.out, merged.bias.data() + column);
-      }
-      column += part.out;
+      std::copy(bias.begin(), bias.end(), merged.bias.data() + column);
+      kernel = {};
+      column += columns;
     }
     return merged;
   }
