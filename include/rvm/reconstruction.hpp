@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include <rvm/core/detail/float_environment.hpp>
 #include <rvm/image/patches.hpp>
 #include <rvm/layers/operand.hpp>
 #include <rvm/model/decoder.hpp>
@@ -24,7 +25,8 @@ template <Backend B>
 class Reconstruction {
  public:
   /// Reads the source, frames of one size in the order of time, from the zero state on. Throws ArgumentError if there
-  /// are none, FrameError if their sides are not multiples of 16 or not the same, or std::bad_alloc.
+  /// are none, FrameError if their sides are not multiples of 16 or not the same, NonFiniteError if one leaves a NaN
+  /// or an infinity in the state, or std::bad_alloc.
   Reconstruction(Decoder<B> decoder, std::span<const FrameView> source)
       : Reconstruction(decoder, features_of(decoder.model(), source), first(source).height() / kPatchSize,
                        first(source).width() / kPatchSize) {}
@@ -55,6 +57,7 @@ class Reconstruction {
   /// FrameError if a frame is not of the source's size, or ArgumentError if an offset is above 63, a visible patch is
   /// not on the grid or named twice, or the targets differ in how many are visible.
   Tensor<float> operator()(std::span<const MaskedFrame> targets) {
+    const detail::FloatEnvironment environment;
     check(targets);
     Tensor<float> pixels({targets.size(), h_ * kPatchSize, w_ * kPatchSize, 3});
     if (targets.empty()) return pixels;

@@ -45,6 +45,17 @@ TEST_CASE("the library's float environment ends with its scope") {
   }
   CHECK(compute().denormal > 0);
   CHECK(compute().from_small > 0);
+  const int before = std::fegetround();
+  std::fesetround(FE_UPWARD);
+  {
+    const rvm::detail::FloatEnvironment environment(rvm::detail::Denormals::kKept);
+    const Sums sums = compute();
+    CHECK(sums.third == 1.0F / 3.0F);
+    CHECK(sums.denormal > 0);
+    CHECK(sums.from_small > 0);
+  }
+  CHECK(std::fegetround() == FE_UPWARD);
+  std::fesetround(before);
 }
 
 TEST_CASE("every part of a team's job computes alike, whatever the caller has set") {

@@ -1,6 +1,7 @@
 #include <rvm/reconstruction.hpp>
 
 #include <algorithm>
+#include <cfenv>
 #include <cstddef>
 #include <cstdint>
 #include <numeric>
@@ -148,6 +149,10 @@ TEMPLATE_LIST_TEST_CASE("targets together are as they are one by one, again and 
     CHECK(test::difference(bench.fill(targets[i]), alone) == 0);
   }
   CHECK(test::difference(reconstruction(targets), together) == 0);
+  REQUIRE(std::fesetround(FE_UPWARD) == 0);
+  const rvm::Tensor<float> rounded_otherwise = rvm::Reconstruction<TestType>(bench.decoder, bench.source)(targets);
+  std::fesetround(FE_TONEAREST);
+  CHECK(test::difference(rounded_otherwise, together) == 0);
   CHECK(reconstruction({}).shape() == rvm::Shape{0, kHeight, kWidth, 3});
 }
 

@@ -1,5 +1,6 @@
 #include <rvm/weights/array.hpp>
 
+#include <cfenv>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -111,4 +112,21 @@ TEST_CASE("an array with a wrong checksum hands out no values") {
   REQUIRE_THROWS_WITH(rvm::WeightArray(parts).copy_to(out), ContainsSubstring("CRC-32"));
   CHECK(out == std::vector<float>(2));
   REQUIRE_THROWS_AS(rvm::WeightArray(parts).verify(), rvm::WeightsError);
+}
+
+TEST_CASE("a caller's rounding and traps do not matter to what is read") {
+  const rvm::WeightArray array = make<double>({4}, {0.1, 1e300, 1e-40, -0.1});
+  std::vector<float> expected(4);
+  array.copy_to(expected);
+  CHECK(expected == std::vector<float>{0.1F, std::numeric_limits<float>::infinity(), 1e-40F, -0.1F});
+  std::fenv_t before;
+  REQUIRE(std::fegetenv(&before) == 0);
+  std::fesetround(FE_UPWARD);
+#if defined(__GLIBC__)
+  ::feenableexcept(FE_DIVBYZERO | FE_INVALID | FE_OVERFLOW);
+#endif
+  std::vector<float> found(4);
+  array.copy_to(found);
+  std::fesetenv(&before);
+  CHECK(found == expected);
 }

@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <vector>
 
+#include <rvm/core/detail/float_environment.hpp>
 #include <rvm/core/detail/rounded.hpp>
 #include <rvm/core/error.hpp>
 #include <rvm/core/tensor.hpp>
@@ -197,6 +198,7 @@ class Resizer {
   /// Throws FrameError if the frame or the size asked for is empty.
   void resize(const FrameView& frame, std::size_t height, std::size_t width, Image& out) {
     if (frame.empty() || height == 0 || width == 0) throw FrameError("cannot resize from or to an empty image");
+    const detail::FloatEnvironment environment(detail::Denormals::kKept);
     if (frame.format() == PixelFormat::kRgbFloat) {
       resize_elements<float>(frame, height, width, out);
     } else {

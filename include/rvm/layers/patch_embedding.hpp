@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <span>
 
+#include <rvm/core/detail/float_environment.hpp>
 #include <rvm/image/patches.hpp>
 #include <rvm/layers/linear.hpp>
 #include <rvm/layers/position_encoding.hpp>
@@ -29,6 +30,7 @@ class PatchEmbedding {
 
   /// The table of a grid of h x w patches.
   Table table(const typename B::Device& device, std::size_t h, std::size_t w) const {
+    const detail::FloatEnvironment environment;
     Tensor<float> table({1 + h * w, width_});
     std::copy(class_token_.begin(), class_token_.end(), table.begin());
     const Tensor<float> position = position_encoding(h, w, width_);

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <vector>
 
+#include <rvm/core/detail/float_environment.hpp>
 #include <rvm/core/detail/rounded.hpp>
 #include <rvm/core/tensor.hpp>
 
@@ -13,6 +14,7 @@ namespace rvm {
 /// Sines and cosines of the positions 0 .. positions - 1: [positions, width] (spec, section 3). Position p, column j:
 /// sin (j even) or cos (j odd) of p / 10000^(2 floor(j / 2) / width), computed in double.
 inline Tensor<float> sinusoid_table(std::size_t positions, std::size_t width) {
+  const detail::FloatEnvironment environment;
   Tensor<float> table({positions, width});
   for (std::size_t j = 0; j < width; ++j) {
     const double period = std::pow(10000.0, static_cast<double>(2 * (j / 2)) / static_cast<double>(width));

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include <rvm/core/detail/float_environment.hpp>
 #include <rvm/image/patches.hpp>
 #include <rvm/layers/cross_transformer.hpp>
 #include <rvm/layers/layer_norm.hpp>
@@ -55,6 +56,7 @@ class Decoder {
   /// WeightsError if there is no decoder in them, if it is not whole, or if they are not what the model was made from;
   /// or std::bad_alloc.
   Decoder(Model<B> model, const Weights& weights) : model_(std::move(model)) {
+    const detail::FloatEnvironment environment;
     check(weights);
     WeightReader reader(weights);
     parts_ = std::make_shared<const Parts>(model_.device(), reader, model_.config().width, read_decoder_config(reader));
@@ -79,6 +81,7 @@ class Decoder {
   MatrixView<const float> operator()(Executor& run, Workspace<B>& workspace, DecoderWorkspace<B>& own,
                                      MatrixView<const Element> encoded, std::span<const std::size_t> visible,
                                      std::size_t offset, MatrixView<const Element> keys_values) const {
+    const detail::FloatEnvironment environment;
     const std::size_t width = config().width;
     const MatrixView<float> x(own.tokens.data(), 1 + own.places, width);
     const MatrixView<float> seen(own.seen.data(), encoded.rows, width);

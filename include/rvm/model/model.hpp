@@ -5,6 +5,7 @@
 #include <utility>
 
 #include <rvm/backend/concept.hpp>
+#include <rvm/core/detail/float_environment.hpp>
 #include <rvm/layers/patch_embedding.hpp>
 #include <rvm/model/config.hpp>
 #include <rvm/model/encoder.hpp>
@@ -23,6 +24,7 @@ class Model {
   /// afterwards. Throws WeightsError (which names file, key, expected and found), std::bad_alloc, or std::system_error
   /// if a thread cannot be started.
   explicit Model(const Weights& weights, const Options& options = {}) {
+    const detail::FloatEnvironment environment;
     WeightReader reader(weights);
     const Config config = read_config(reader);
     auto parts = std::make_shared<Parts>(options, reader, config);

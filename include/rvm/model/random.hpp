@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include <rvm/core/detail/float_environment.hpp>
 #include <rvm/core/detail/split_mix.hpp>
 #include <rvm/model/layout.hpp>
 
@@ -40,6 +41,7 @@ class BellSource {
 /// scales lie around 1, so that activations keep the size that they have in a trained model and no parameter is without
 /// effect. Features made with them mean nothing.
 inline Weights random_weights(const Config& config, std::uint64_t seed = 0) {
+  const detail::FloatEnvironment environment(detail::Denormals::kKept);
   std::vector<std::pair<std::string, Tensor<float>>> arrays;
   for (const ArrayDescription& array : checkpoint_layout(config)) {
     detail::BellSource source(seed * 0x632be59bd9b4e019U + arrays.size() * 0x9e3779b97f4a7c15U);

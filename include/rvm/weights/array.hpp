@@ -12,6 +12,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <rvm/core/detail/float_environment.hpp>
 #include <rvm/core/detail/text.hpp>
 #include <rvm/core/dtype.hpp>
 #include <rvm/core/error.hpp>
@@ -141,6 +142,7 @@ class WeightArray {
                           " elements, but the shape is " + to_string(shape()));
     }
     verify();
+    const detail::FloatEnvironment environment(detail::Denormals::kKept);
     detail::convert_array<From>(bytes(), shape(), fortran_order(), out);
   }
 
