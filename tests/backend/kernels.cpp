@@ -318,3 +318,42 @@ TEST_CASE("of keys whose scores are all far below zero the nearest still has the
   CAPTURE(rvm::name_of(isa));
   CHECK(out == values);
 }
+
+TEST_CASE("any NaN stays one, and a row of bytes that holds one, or an infinity, says so") {
+  const Isa isa = GENERATE(from_range(test::instruction_sets()));
+  const auto& kernels = rvm::detail::cpu_kernels<float>(isa);
+  CAPTURE(rvm::name_of(isa));
+  for (const std::uint32_t bits : {0x7fc00000U, 0xffc00000U, 0x7fc00001U, 0x7fc00155U, 0xffffffffU}) {
+    CAPTURE(bits);
+    const std::vector<float> nan(20, std::bit_cast<float>(bits));
+    const std::vector<float> ones(20, 1.0F);
+    std::vector<float> y(20);
+    kernels.gelu(nan.data(), nullptr, 20, y.data());
+    CHECK(std::all_of(y.begin(), y.end(), [](float v) { return std::isnan(v); }));
+    kernels.apply_gate(nan.data(), ones.data(), ones.data(), 20, y.data());
+    CHECK(std::all_of(y.begin(), y.end(), [](float v) { return std::isnan(v); }));
+  }
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const float infinity = std::numeric_limits<float>::infinity();
+  for (const float bad : {nan, infinity, -infinity}) {
+    for (std::size_t n = 1; n < 70; n += 3) {
+      for (std::size_t place = 0; place < n; place += 5) {
+        std::vector<float> x(n, 1.0F);
+        x[place] = bad;
+        std::vector<std::uint8_t> q(n + 1, 200);
+        const auto scale = kernels.quantize(x.data(), n, 255, q.data());
+        CAPTURE(bad, n, place);
+        CHECK(std::isnan(scale.scale));
+        CHECK(scale.zero == 0);
+        CHECK(q[n] == 200);
+      }
+    }
+  }
+  for (const float tiny : {1e-37F, -1e-37F, 1e-44F}) {
+    const std::vector<float> x(20, tiny);
+    std::vector<std::uint8_t> q(20, 200);
+    const auto scale = kernels.quantize(x.data(), 20, 255, q.data());
+    CAPTURE(tiny);
+    for (const std::uint8_t byte : q) CHECK(std::abs(scale.scale * static_cast<float>(byte - scale.zero)) < 1e-36F);
+  }
+}

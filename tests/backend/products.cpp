@@ -8,6 +8,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "support/catch.hpp"
@@ -241,6 +242,25 @@ TEST_CASE("tiles are bit for bit as their emulation says") {
   };
   check(bfloat16());
   check(std::int8_t());
+}
+
+TEST_CASE("bytes: weights that are not finite spoil their column, and no more depth than 32 bits hold is taken") {
+  using B = rvm::Cpu<std::int8_t>;
+  const test::Level level = GENERATE(from_range(levels<std::int8_t>()));
+  const float bad =
+      GENERATE(as<float>(), std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity());
+  const B::Device device = level.device<std::int8_t>(1);
+  B::Executor run(device);
+  CAPTURE(level.name(), bad);
+  test::Random random(6);
+  rvm::DenseWeights weights{random.numbers({24, 40}), random.numbers({40})};
+  weights.kernel(5, 17) = bad;
+  const auto x = tokens<bfloat16>(random, 3, 24);
+  std::vector<float> y(3 * 40);
+  run.dense(MatrixView<const bfloat16>(x.data(), 3, 24), device.pack(weights), MatrixView<float>(y.data(), 3, 40));
+  for (std::size_t i = 0; i < y.size(); ++i) CHECK(std::isnan(y[i]) == (i % 40 == 17));
+  CHECK(device.pack(rvm::DenseWeights{Tensor<float>({rvm::detail::kByteDepth, 1}), {}}).bytes.has_value());
+  CHECK(device.pack(rvm::DenseWeights{Tensor<float>({rvm::detail::kByteDepth + 1, 1}), {}}).element.has_value());
 }
 
 TEST_CASE("a sensitive layer is not put into bytes, and bfloat16 on other processors is said") {

@@ -24,7 +24,7 @@ struct CpuOptions {
   /// Threads of one model, the caller's included, shared by all its streams; 0 takes one for each processor
   /// that this process may use (ThreadTeam). They are the model's own.
   std::size_t threads = 0;
-  /// The most that our own kernels may use; nothing takes what the processor has. For tests and comparisons.
+  /// The most that our own kernels may use; if empty, all that the processor has. For tests and comparisons.
   std::optional<Isa> isa{};
 };
 

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <type_traits>
 #include <utility>
 
@@ -47,7 +48,8 @@ struct CpuKernels {
   void (*convert)(const float* x, const float* bias, std::size_t n, Element* y);
   /// y += x + bias; bias may be null.
   void (*add)(const float* x, const float* bias, std::size_t n, float* y);
-  /// q = round(x / scale) + zero, in [0, steps]: the finest scale that holds all numbers and 0.
+  /// q = round(x / scale) + zero, in [0, steps]: the finest scale that holds all numbers and 0; a scale of NaN if one
+  /// is not finite.
   ByteScale (*quantize)(const Element* x, std::size_t n, int steps, std::uint8_t* q);
   /// In place: `row` holds 32-bit sums and becomes (sum - zero * column_sum) * row's scale * column's scale, in float.
   void (*dequantize)(float* row, const std::int32_t* column_sums, ByteScale scale, const float* column_scales,
@@ -99,7 +101,10 @@ CpuLevel<Element> cpu_level(Isa isa) noexcept {
 }  // namespace rvm::detail
 
 // A program of many translation units may compile the kernels once: RVM_EXTERN_KERNELS in all but one, which
-// instantiates the two functions above for the types that are used (as cmake/kernels.cpp does for our own programs).
+// instantiates cpu_kernels and cpu_products for the types that are used:
+//   template const rvm::detail::CpuKernels<float>& rvm::detail::cpu_kernels<float>(rvm::Isa) noexcept;
+//   template const rvm::detail::ProductKernels<float>& rvm::detail::cpu_products<float>(rvm::Isa) noexcept;
+// and the same for bfloat16; the second for std::int8_t too.
 #ifndef RVM_EXTERN_KERNELS
 
 // The same code once for every instruction set, each in a namespace of its own.

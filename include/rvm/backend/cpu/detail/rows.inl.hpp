@@ -78,16 +78,24 @@ template <class In>
 ByteScale quantize_row(const In* x, std::size_t n, int steps, std::uint8_t* q) {
   F most{};
   F least{};
+  F spoilt{};  // zero, unless a number is not finite
   const auto widen = [&](const F& v) __attribute__((always_inline)) {
     most = larger(most, v);
     least = larger(least, -v);
+    spoilt += v * 0.0F;
   };
   std::size_t i = 0;
   for (; i + kLanes <= n; i += kLanes) widen(load(x + i));
   if (i < n) widen(load_part(x + i, n - i));
   const float low = largest(least);  // how far numbers go below zero
   const float range = largest(most) + low;
-  const float factor = range > 0.0F ? static_cast<float>(steps) / range : 0.0F;
+  constexpr float kLargest = std::numeric_limits<float>::max();
+  if (!(sum(spoilt) == 0.0F) || range > kLargest) {  // no bytes can say that
+    std::memset(q, 0, n);
+    return {std::numeric_limits<float>::quiet_NaN(), 0};
+  }
+  // Numbers so small that the factor would overflow are nothing.
+  const float factor = range > static_cast<float>(steps) / kLargest ? static_cast<float>(steps) / range : 0.0F;
   const auto zero = static_cast<std::int32_t>(low * factor + 0.5F);
   constexpr float kRound = 12582912.0F;  // 1.5 * 2^23: adding it rounds to a whole number, in the lowest bits
   const auto lanes = [&](const F& v, std::uint8_t* out, std::size_t count) __attribute__((always_inline)) {

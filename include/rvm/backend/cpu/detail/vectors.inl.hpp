@@ -150,7 +150,8 @@ RVM_INLINE F exp(F x) {
   bits += exponent << 23;
   F result;
   std::memcpy(&result, &bits, sizeof(result));
-  return x < low ? F{} : result;
+  const F ordered = x < low ? F{} : result;
+  return x == x ? ordered : x;
 }
 
 // 2^x for x <= 126 is 2^n p(r), n being the nearest whole number and r what is left, in [-0.5, 0.5]. Next to nothing
@@ -168,7 +169,8 @@ RVM_INLINE F exp2(F x, const Polynomial& p) {
   const F shifted = clamped + kRound;
   F power;
   p(power, clamped - (shifted - kRound));
-  return reinterpret_cast<F>(reinterpret_cast<I>(power) + (reinterpret_cast<I>(shifted) << 23));
+  const F result = reinterpret_cast<F>(reinterpret_cast<I>(power) + (reinterpret_cast<I>(shifted) << 23));
+  return x == x ? result : x;
 #endif
 }
 
