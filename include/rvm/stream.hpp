@@ -5,6 +5,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <span>
 #include <string>
@@ -66,8 +67,8 @@ struct StreamOptions {
   std::size_t height = 256;  // pixels, a multiple of 16
   std::size_t width = 256;   // pixels, a multiple of 16
   std::size_t batch = 1;     // videos that step together, each with a state of its own
-  std::size_t chunk = 4;     // time steps whose frames run() encodes together: faster, for more memory
-  NonFinite non_finite = NonFinite::kThrow;
+  std::size_t chunk = 4;     // time steps whose frames run() encodes together: more memory, for speed on a GPU
+  NonFinite non_finite = NonFinite::kThrow;  // what step() and run() do; advance() looks where that costs no waiting
 };
 
 /// A place where videos are read frame by frame: the recurrent state and all memory that a step needs. Every step costs
@@ -127,8 +128,11 @@ class Stream {
     return result;
   }
 
-  /// As step, but does not wait for it nor look at the state, which may be left not finite: features() and
-  /// device_features() give the result. Frames of the host may be changed when this returns. Throws FrameError.
+  Features step(std::initializer_list<FrameView> frames) { return step(std::span(frames.begin(), frames.size())); }
+
+  /// As step, without its features: features() and device_features() give them. A backend that computes later than it
+  /// is told to is not waited for, so the state is not looked at there and may be left not finite. Frames of the host
+  /// may be changed when this returns. Throws FrameError, and NonFiniteError where the state is looked at.
   void advance(std::span<const FrameView> frames) { advance_over(frames); }
   void advance(const FrameView& frame) { advance_over(std::span(&frame, 1)); }
   /// The same for frames in the backend's own memory.
@@ -142,8 +146,9 @@ class Stream {
   }
 
   /// Takes a whole clip, [T, B] frames in the order of time, and writes the features of every one to `out`, [T, B, N,
-  /// D]. The same numbers as step by step, faster. Throws FrameError and NonFiniteError as step does, for the clip as a
-  /// whole, or ArgumentError if `out` is not of that size. What `out` holds after an exception is not defined.
+  /// D]. The same as step by step but for rounding, and on a GPU made to be faster. Throws FrameError and
+  /// NonFiniteError as step does, for the clip as a whole, or ArgumentError if `out` is not of that size. What `out`
+  /// holds after an exception is not defined.
   void run(std::span<const FrameView> clip, std::span<float> out) {
     check(clip);
     const std::size_t batch = options_.batch;
@@ -369,7 +374,11 @@ class Stream {
     const std::size_t next = spare();
     next_frames_ = frames_;
     take(frames, next);
-    for (std::uint64_t& count : next_frames_) ++count;
+    if constexpr (std::same_as<Frame, FrameView> && !detail::kReplays<B>) {
+      settle(next, frames);
+    } else {
+      for (std::uint64_t& count : next_frames_) ++count;
+    }
     commit(next);
   }
 
@@ -465,10 +474,12 @@ class Stream {
       if (executor_.finite(states_[to].data() + video * size, size)) continue;
       if (options_.non_finite == NonFinite::kThrow) {
         const std::string pixel = detail::non_finite_pixel(frames[video]);
+        const bool before = !executor_.finite(states_[current_].data() + video * size, size);
         throw NonFiniteError("frame " + std::to_string(next_frames_[video] - 1) + " of video " + std::to_string(video) +
                              " would leave a NaN or an infinity in the state: " +
-                             (pixel.empty() ? "its pixels are finite, but numbers grew too large on their way"
-                                            : "its pixels hold one at " + pixel));
+                             (!pixel.empty() ? "its pixels hold one at " + pixel
+                              : before ? "an earlier frame, which advance() took, left one there; reset() the video"
+                                       : "its pixels are finite, but numbers grew too large on their way"));
       }
       executor_.zero(states_[to].data() + video * size, size);
       next_frames_[video] = 0;

@@ -229,3 +229,25 @@ TEST_CASE("a state that the host cannot read is looked at where it is") {
   CHECK(stream.frames(1) == 1);
 }
 #endif
+
+TEMPLATE_LIST_TEST_CASE("what advance() lets into the state is found by the next step, and named", "",
+                        test::AllBackends) {
+  const rvm::Model<TestType> model(weights());
+  rvm::Stream stream(model, options(rvm::NonFinite::kThrow));
+  const rvm::Image good = random_frame(1);
+  const rvm::Image bad = bad_frame(kNan);
+  stream.advance(good);
+  const Values before = features(stream);
+  if constexpr (rvm::detail::kReplays<TestType>) {
+    stream.advance(bad);
+    CHECK(stream.frames() == 2);
+    REQUIRE_THROWS_WITH(stream.step(good), ContainsSubstring("an earlier frame, which advance() took, left one there"));
+    CHECK(stream.frames() == 2);
+    stream.reset();
+    CHECK_NOTHROW(stream.step(good));
+  } else {
+    REQUIRE_THROWS_WITH(stream.advance(bad), ContainsSubstring("row 17, column 31, channel 2"));
+    CHECK(stream.frames() == 1);
+    CHECK(same(features(stream), before));
+  }
+}

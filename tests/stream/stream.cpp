@@ -76,6 +76,10 @@ TEMPLATE_LIST_TEST_CASE("features name their parts", "", test::Backends) {
   CHECK(features.cls(1).shape() == rvm::Shape{24});
   CHECK(features.cls(1).data() == &features.values()(1, 0, 0));
   CHECK(&features.tokens(1)(2, 1, 0) == &features.values()(1, 6, 0));
+  const Values first = copy(features);
+  stream.reset();
+  const auto frames = test::frames_of(video);
+  CHECK(same(copy(stream.step({frames[0], frames[1]})), first));
 }
 
 TEMPLATE_LIST_TEST_CASE("a clip run at once is the same as step by step, whatever the chunk", "", test::Backends) {
