@@ -195,3 +195,12 @@ TEST_CASE("a writer that is killed, at any moment, leaves a whole file") {
   CHECK(left > 1 + kKills / 10);
 }
 #endif
+
+TEST_CASE("an atomic file's name may be as long as names may be") {
+  const test::TempDir dir;
+  const std::string name(255, 'n');
+  rvm::AtomicFile file(dir / name);
+  file.write(test::bytes_of("abc"));
+  file.commit();
+  CHECK(test::read_file(dir / name) == test::bytes_of("abc"));
+}

@@ -79,6 +79,12 @@ TEST_CASE("an array is saved as numpy saves it") {
   CHECK(rvm::load_npy<double>(dir / "empty.npy").shape() == rvm::Shape{0, 2});
 }
 
+TEST_CASE("a view of nothing is an array of nothing") {
+  const test::TempDir dir;
+  rvm::save_npy(dir / "none.npy", rvm::TensorView<const float>());
+  CHECK(rvm::open_npy(dir / "none.npy").shape() == rvm::Shape{0});
+}
+
 TEST_CASE("a video is read slice by slice") {
   const rvm::NpyReader video(kData + "video_uint8.npy");
   CHECK(video.dtype() == rvm::DType::kUint8);

@@ -160,3 +160,11 @@ TEST_CASE("saved safetensors are read back") {
   REQUIRE_THROWS_AS(rvm::save_safetensors(dir / "c.safetensors", load(dir, sample())), rvm::WeightsError);
   CHECK_FALSE(std::filesystem::exists(dir / "c.safetensors"));
 }
+
+TEST_CASE("a key that is not UTF-8 cannot be saved") {
+  const test::TempDir dir;
+  const rvm::Weights weights = rvm::Weights::from_tensors("memory", {{"caf\xe9", rvm::Tensor<float>({1})}});
+  REQUIRE_THROWS_AS(rvm::save_safetensors(dir / "file", weights), rvm::WeightsError);
+  REQUIRE_THROWS_WITH(rvm::save_safetensors(dir / "file", weights), ContainsSubstring("a key in UTF-8"));
+  CHECK(dir.empty());
+}

@@ -24,18 +24,23 @@ namespace rvm {
 
 /// Writes a file under a temporary name beside the final one and renames it when it is complete: whoever opens the
 /// final name sees the old file or the whole new one, never a part, even if this process is killed in between (which
-/// leaves NAME.NUMBER.tmp beside it) or the disk is full. Used by one thread at a time. Movable.
+/// leaves NAME.NUMBER.tmp beside it) or the disk is full. A symbolic link of that name is replaced, not followed. Used
+/// by one thread at a time. Movable.
 class AtomicFile {
  public:
   /// Throws IoError if the directory cannot be written or the name is a directory's.
   explicit AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
     std::error_code ignored;
     if (std::filesystem::is_directory(path_, ignored)) throw detail::io_error(path_, "write", EISDIR);
+    // With what is put behind it, a name may have 255 bytes.
+    constexpr std::size_t kLongestName = 230;
+    std::string begin = path_.string();
+    const std::size_t length = path_.filename().string().size();
+    if (length > kLongestName) begin.resize(begin.size() - (length - kLongestName));
     std::random_device random;
     constexpr int kAttempts = 100;
     for (int i = 0; i < kAttempts && !file_; ++i) {
-      temporary_ = path_;
-      temporary_ += detail::text('.', random(), ".tmp");
+      temporary_ = detail::text(begin, '.', random(), ".tmp");
       errno = 0;
       file_.reset(std::fopen(temporary_.string().c_str(), "wbx"));
       if (!file_ && errno != EEXIST) break;

@@ -107,7 +107,7 @@ class TensorView {
 
  private:
   T* data_ = nullptr;
-  Shape shape_;
+  Shape shape_{0};
   std::size_t size_ = 0;
 };
 

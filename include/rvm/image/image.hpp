@@ -48,6 +48,7 @@ class Image {
     if (format() == PixelFormat::kRgb) return {bytes_.data(), height(), width()};
     return {floats_.data(), height(), width()};
   }
+  /// The same: not for an image that is about to vanish, as in `FrameView frame = resize(...)`.
   operator FrameView() const { return view(); }
 
   /// Becomes an image of this size and format. Keeps memory and pixels if it is one already, else starts black.
@@ -111,8 +112,8 @@ TensorView<Element> pixels_of(Image& image) noexcept {
 
 }  // namespace detail
 
-/// Makes `out` a copy of the frame: kRgb of any 8-bit format, kRgbFloat of floats. Allocates nothing if it has that
-/// size and format already. Throws FrameError on an empty frame.
+/// Makes `out` a copy of the frame: kRgb of any 8-bit format, kRgbFloat of floats. `out` must not hold the frame's own
+/// pixels. Allocates nothing if it has that size and format already. Throws FrameError on an empty frame.
 inline void to_rgb(const FrameView& frame, Image& out) {
   const bool floats = frame.format() == PixelFormat::kRgbFloat;
   out.reset(frame.height(), frame.width(), floats ? PixelFormat::kRgbFloat : PixelFormat::kRgb);

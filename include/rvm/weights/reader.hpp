@@ -1,33 +1,18 @@
 #pragma once
 
-#include <bit>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
 #include <utility>
 
+#include <rvm/core/detail/finite.hpp>
 #include <rvm/core/error.hpp>
 #include <rvm/core/hash.hpp>
 #include <rvm/core/tensor.hpp>
 #include <rvm/weights/weights.hpp>
 
 namespace rvm {
-
-namespace detail {
-
-/// Whether no value is NaN or infinite: an exponent of ones. Costs next to nothing beside the file's bytes.
-inline bool all_finite(std::span<const float> values) noexcept {
-  constexpr std::uint32_t kExponent = 0x7f80'0000U;
-  std::uint32_t found = 0;
-  for (const float value : values) {
-    found |= static_cast<std::uint32_t>((std::bit_cast<std::uint32_t>(value) & kExponent) == kExponent);
-  }
-  return found == 0;
-}
-
-}  // namespace detail
 
 /// Reads a model's arrays one after another: checks shape and values, converts to float, gives the file's pages back,
 /// and adds each array to a fingerprint of the model. Used by one thread at a time.
@@ -58,7 +43,8 @@ class WeightReader {
     }
     Tensor<float> values(expected);
     array.copy_to(values.span());
-    if (!weights_.non_finite_allowed() && !detail::all_finite(values.span())) refuse_non_finite(key, values);
+    if (!weights_.non_finite_allowed() && !detail::all_finite(values.data(), values.size()))
+      refuse_non_finite(key, values);
     weights_.discard(key);
     fingerprint_ += hash_bytes(std::as_bytes(values.span()), hash_bytes(std::as_bytes(std::span(key))));
     return values;
@@ -71,9 +57,9 @@ class WeightReader {
  private:
   [[noreturn]] void refuse_non_finite(const std::string& key, const Tensor<float>& values) const {
     std::size_t i = 0;
-    while (std::isfinite(values.data()[i])) ++i;
+    while (detail::is_finite(values.data()[i])) ++i;
     throw WeightsError(weights_.source(), key, "finite values",
-                       (std::isnan(values.data()[i]) ? "NaN" : "infinity") + (" in element " + std::to_string(i)));
+                       (detail::is_nan(values.data()[i]) ? "NaN" : "infinity") + (" in element " + std::to_string(i)));
   }
 
   Weights weights_;

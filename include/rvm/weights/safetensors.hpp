@@ -202,8 +202,21 @@ inline Weights load_safetensors(const std::filesystem::path& path) {
   return Weights(std::make_shared<detail::SafetensorsStore>(path.string(), detail::FileBytes(path)));
 }
 
+namespace detail {
+
+/// The key as JSON has it. Throws WeightsError if it is not UTF-8.
+inline std::string quoted_key(const std::string& source, const std::string& key) {
+  try {
+    return nlohmann::json(key).dump();
+  } catch (const nlohmann::json::type_error&) {
+    throw WeightsError(source, key, "a key in UTF-8, as safetensors files have them", "other bytes");
+  }
+}
+
+}  // namespace detail
+
 /// Writes all arrays as float32 to a safetensors file, whole or not at all. Throws IoError, or WeightsError if an array
-/// is damaged or not of a floating-point type.
+/// is damaged or not of a floating-point type, or a key is not UTF-8.
 inline void save_safetensors(const std::filesystem::path& path, const Weights& weights) {
   const std::vector<std::string> keys = weights.keys();
   std::string text = "{";
@@ -212,7 +225,8 @@ inline void save_safetensors(const std::filesystem::path& path, const Weights& w
     if (key == detail::kSafetensorsMetadata) throw ArgumentError(key + " cannot be the name of a tensor");
     const Shape shape = weights.at(key).shape();
     const std::uint64_t size = std::uint64_t{shape.elements()} * sizeof(float);
-    text += detail::text(text.size() > 1 ? "," : "", nlohmann::json(key).dump(), R"(:{"dtype":"F32","shape":[)");
+    text += detail::text(text.size() > 1 ? "," : "", detail::quoted_key(weights.source(), key),
+                         R"(:{"dtype":"F32","shape":[)");
     for (std::size_t i = 0; i < shape.rank(); ++i) text += detail::text(i == 0 ? "" : ",", shape[i]);
     text += detail::text(R"(],"data_offsets":[)", at, ",", at + size, "]}");
     at += size;
