@@ -139,6 +139,7 @@ TEST_CASE("bad boxes are refused") {
   CHECK_THROWS_WITH(make({}), ContainsSubstring("no boxes"));
   CHECK_THROWS_WITH(make({{1, 1, 5, 5}, {90, 0, 100, 10}}), ContainsSubstring("box 1 has no area in a frame of 64x80"));
   CHECK_THROWS_AS(make({{5, 5, 5, 9}}), rvm::ArgumentError);
+  CHECK_THROWS_AS(make({{0, 0, 1e-30F, 1e-30F}}), rvm::ArgumentError);  // a label of zero
   CHECK_THROWS_AS(make({{5, 5, std::numeric_limits<float>::quiet_NaN(), 9}}), rvm::ArgumentError);
   const std::vector<Box> box{{1, 1, 9, 9}};
   CHECK_THROWS_AS(rvm::BoxTracker(features, box, 0, 80), rvm::ArgumentError);

@@ -257,7 +257,7 @@ TEST_CASE("what cannot be propagated is refused with what was expected and found
   CHECK_THROWS_AS(make(features, Tensor<float>({4, 5})), rvm::ArgumentError);
   CHECK_THROWS_WITH(make(features, labels, {.context = 0}), ContainsSubstring("context"));
   CHECK_THROWS_WITH(make(features, labels, {.top_k = 0}), ContainsSubstring("top_k"));
-  for (const float bad : {0.0F, -1.0F, std::numeric_limits<float>::infinity(), std::nanf("")}) {
+  for (const float bad : {0.0F, 1e-39F, -1.0F, std::numeric_limits<float>::infinity(), std::nanf("")}) {
     CHECK_THROWS_WITH(make(features, labels, {.temperature = bad}), ContainsSubstring("temperature"));
   }
   for (const float bad : {-1.0F, std::nanf("")}) {

@@ -263,6 +263,7 @@ TEST_CASE("what cannot be compared is refused") {
 
   CHECK_THROWS_AS(rvm::ConfusionMatrix(0), rvm::ArgumentError);
   CHECK_THROWS_AS(rvm::ConfusionMatrix(257), rvm::ArgumentError);
+  CHECK_THROWS_AS(rvm::ConfusionMatrix(std::size_t{1} << 32), rvm::ArgumentError);
   rvm::ConfusionMatrix matrix(3);
   rvm::Tensor<std::uint8_t> truth({2});
   rvm::Tensor<std::uint8_t> pred({2});

@@ -160,6 +160,27 @@ TEST_CASE("no cluster stays empty") {
   CHECK(smallest > 0);
 }
 
+TEST_CASE("no cluster stays empty where rounding moves rows back and forth") {
+  // Rows that differ in their last digits alone.
+  std::size_t smallest = 1000;
+  for (std::uint64_t seed = 0; seed < 300; ++seed) {
+    test::Random random(seed);
+    rvm::Tensor<float> x({13, 1});
+    for (float& v : x) v = 1 + random.number(1e-6F);
+    std::vector<float> different(x.begin(), x.end());
+    std::sort(different.begin(), different.end());
+    different.erase(std::unique(different.begin(), different.end()), different.end());
+    if (different.size() < 8) continue;
+    const rvm::KMeans clusters(rows(x), 8, seed);
+    for (std::uint32_t c = 0; c < 8; ++c) {
+      smallest = std::min<std::size_t>(
+          smallest, static_cast<std::size_t>(std::count(clusters.labels().begin(), clusters.labels().end(), c)));
+    }
+  }
+  CHECK(smallest > 0);
+  CHECK(smallest < 1000);
+}
+
 TEST_CASE("a cluster that loses all its rows takes the farthest one from its own centre") {
   // The means of what lies around the other two seeds come so near to both rows of the seed 3 that it loses them. Then
   // 8.2 is farther from its centre than any other row.

@@ -87,6 +87,7 @@ TEST_CASE("what has no components is refused") {
   const rvm::Tensor<float> x({5, 4});
   CHECK_THROWS_AS(rvm::Pca(rows(x), 0), rvm::ArgumentError);
   CHECK_THROWS_WITH(rvm::Pca(rows(x), 5), ContainsSubstring("rows of 4 numbers have no 5"));
+  CHECK_THROWS_AS(rvm::Pca(rows(x), std::size_t{1} << 60), rvm::ArgumentError);
   CHECK_THROWS_AS(rvm::Pca({x.data(), 0, 4}, 1), rvm::ArgumentError);
   const rvm::Pca pca(rows(x), 2);  // all rows equal: any directions
   rvm::Tensor<float> out({5, 3});

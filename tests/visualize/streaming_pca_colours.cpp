@@ -236,7 +236,9 @@ TEST_CASE("the number of features may change, and a copy goes its own way") {
 }
 
 TEST_CASE("what has no colours is refused, and changes nothing") {
-  CHECK_THROWS_AS(rvm::StreamingPcaColours({.warmup = 0}), rvm::ArgumentError);
+  for (const std::size_t warmup : {std::size_t{0}, std::size_t{1025}, std::numeric_limits<std::size_t>::max()}) {
+    CHECK_THROWS_AS(rvm::StreamingPcaColours({.warmup = warmup}), rvm::ArgumentError);
+  }
   for (const float rate : {-0.1F, 1.0F, std::numeric_limits<float>::quiet_NaN()}) {
     CHECK_THROWS_AS(rvm::StreamingPcaColours({.rate = rate}), rvm::ArgumentError);
   }

@@ -36,9 +36,8 @@ inline Tensor<float> boxes_to_heatmap(std::span<const Box> boxes, std::size_t h,
     for (std::size_t y = 0; y < h; ++y) {
       const double rows = share(y, boxes[b].top, boxes[b].bottom, h, height);
       for (std::size_t x = 0; x < w; ++x) {
-        const double covered = rows * share(x, boxes[b].left, boxes[b].right, w, width);
-        out(y, x, b) = static_cast<float>(covered);
-        area += covered;
+        out(y, x, b) = static_cast<float>(rows * share(x, boxes[b].left, boxes[b].right, w, width));
+        area += static_cast<double>(out(y, x, b));
       }
     }
     if (!(area > 0)) {

@@ -30,7 +30,7 @@ struct PropagationOptions {
   float temperature = 0.7F;  // what similarities are divided by before the softmax
   std::size_t top_k = 7;     // tokens that a token's label is the mean of
   float radius = 20.0F;      // tokens; in all frames but the first, only tokens nearer than this count
-  std::size_t threads = 0;   // 0: one per processor
+  std::size_t threads = 0;   // 0: as many as this process may use
 };
 
 namespace detail {
@@ -106,8 +106,8 @@ class LabelPropagation {
   static const PropagationOptions& checked(const PropagationOptions& options, const Shape& features) {
     if (options.context == 0) throw ArgumentError("labels are taken from at least 1 frame before (context)");
     if (options.top_k == 0) throw ArgumentError("a label is the mean of at least 1 token's (top_k)");
-    if (!(options.temperature > 0) || !std::isfinite(options.temperature)) {
-      throw ArgumentError("the temperature must be a number above 0");
+    if (!(options.temperature >= std::numeric_limits<float>::min()) || !std::isfinite(options.temperature)) {
+      throw ArgumentError("the temperature must be a number above 0, and not denormal");
     }
     if (!(options.radius >= 0)) throw ArgumentError("the radius must be a number of at least 0");
     detail::check_features(features);

@@ -115,6 +115,7 @@ class KMeans {
       assign(x, labels_);
       ++iterations_;
     } while (labels_ != previous && iterations_ < kMaxIterations);
+    labels_ = previous;  // those that the centres are the means of
     for (std::size_t i = 0; i < x.rows; ++i) {
       inertia_ += detail::squared_distance(x.row(i), centres_[labels_[i]].data(), x.cols);
     }
@@ -233,7 +234,7 @@ class KMeans {
   }
 
   // |x - c|^2 is |x|^2, which is the same for all centres, plus |c|^2 - 2 x c; with c counted from the mean of all rows
-  // this is |c|^2 + 2 mean c - 2 x c, and no digits are lost to a mean that is large.
+  // this is |c|^2 + 2 mean c - 2 x c, and few digits are lost to a mean that is large.
   void prepare() {
     for (std::size_t c = 0; c < count(); ++c) {
       double bias = 0;

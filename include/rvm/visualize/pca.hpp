@@ -21,12 +21,7 @@ class Pca {
   /// largest element is positive, so that equal data give equal signs. Throws ArgumentError if there are no rows or
   /// `count` is not in [1, D].
   Pca(MatrixView<const float> x, std::size_t count)
-      : mean_({x.cols}), components_({count, x.cols}), variances_({count}) {
-    if (x.rows == 0) throw ArgumentError("principal components need at least one row");
-    if (count == 0 || count > x.cols) {
-      throw ArgumentError("rows of " + std::to_string(x.cols) + " numbers have no " + std::to_string(count) +
-                          " principal components");
-    }
+      : mean_({x.cols}), components_({checked(x, count), x.cols}), variances_({count}) {
     const auto width = static_cast<Eigen::Index>(x.cols);
     const auto n = static_cast<double>(x.rows);
     using Rows = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
@@ -87,6 +82,15 @@ class Pca {
   }
 
  private:
+  static std::size_t checked(MatrixView<const float> x, std::size_t count) {
+    if (x.rows == 0) throw ArgumentError("principal components need at least one row");
+    if (count == 0 || count > x.cols) {
+      throw ArgumentError("rows of " + std::to_string(x.cols) + " numbers have no " + std::to_string(count) +
+                          " principal components");
+    }
+    return count;
+  }
+
   Tensor<float> mean_;
   Tensor<float> components_;
   Tensor<float> variances_;

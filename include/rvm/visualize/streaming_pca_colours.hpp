@@ -35,9 +35,12 @@ struct StreamingPcaOptions {
 /// its own way.
 class StreamingPcaColours {
  public:
-  /// Throws ArgumentError if warmup is 0 or the rate not in [0, 1).
+  /// Throws ArgumentError if warmup is not in [1, 1024] or the rate not in [0, 1).
   explicit StreamingPcaColours(const StreamingPcaOptions& options = {}) : options_(options) {
-    if (options.warmup == 0) throw ArgumentError("colours must be fitted to at least one frame");
+    if (options.warmup == 0 || options.warmup > kSample) {
+      throw ArgumentError("colours are fitted to 1 to " + std::to_string(kSample) + " frames at first, found " +
+                          std::to_string(options.warmup));
+    }
     if (!(options.rate >= 0 && options.rate < 1)) throw ArgumentError("the rate of colours is in [0, 1)");
   }
 

@@ -18,9 +18,7 @@ namespace rvm {
 class ConfusionMatrix {
  public:
   /// VIP has 20 classes. Throws ArgumentError if there are none or more than labels can tell apart.
-  explicit ConfusionMatrix(std::size_t classes = 20) : classes_(classes), counts_(classes * classes) {
-    if (classes == 0 || classes > 256) throw ArgumentError("there are 1 to 256 classes");
-  }
+  explicit ConfusionMatrix(std::size_t classes = 20) : classes_(checked(classes)), counts_(classes * classes) {}
 
   /// Labels of any shape, the same for both. Pixels whose true label is no class do not count. Throws ArgumentError if
   /// the shapes differ or a predicted label that counts is no class; the counts are then as before.
@@ -80,6 +78,11 @@ class ConfusionMatrix {
   std::size_t classes() const noexcept { return classes_; }
 
  private:
+  static std::size_t checked(std::size_t classes) {
+    if (classes == 0 || classes > 256) throw ArgumentError("there are 1 to 256 classes");
+    return classes;
+  }
+
   std::size_t classes_;
   std::vector<std::uint64_t> counts_;
 };
