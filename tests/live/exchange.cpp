@@ -106,6 +106,26 @@ TEST_CASE("serving ends at its time") {
   caller.join();
 }
 
+TEST_CASE("however many calls come, serving ends") {
+  Exchange exchange;
+  std::atomic<bool> done = false;
+  std::vector<std::thread> callers;
+  for (int i = 0; i < 4; ++i) {
+    callers.emplace_back([&] {
+      try {
+        while (!done) exchange.call([] { std::this_thread::sleep_for(2ms); });
+      } catch (const BusyError&) {
+      }
+    });
+  }
+  const auto start = Exchange::Clock::now();
+  for (int i = 0; i < 5; ++i) exchange.serve(start);
+  CHECK(Exchange::Clock::now() - start < 10s);
+  done = true;
+  exchange.close();
+  for (std::thread& caller : callers) caller.join();
+}
+
 TEST_CASE("a closed exchange lets nobody wait") {
   Exchange exchange;
   std::vector<std::thread> waiting;

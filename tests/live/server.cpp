@@ -340,6 +340,16 @@ TEST_CASE("bodies without a bound are refused") {
   refuses("Transfer-Encoding: chunked", "411");
   refuses("Content-Length: 5\r\nTransfer-Encoding: chunked", "415");
   refuses("Content-Length: 5\r\nContent-Encoding: gzip", "415");
+  // Nor are they read where no body belongs.
+  for (const char* request : {"PUT /x", "PATCH /restore", "DELETE /state", "PRI *"}) {
+    CAPTURE(request);
+    const RawConnection connection(site.server->port());
+    connection.send(std::string(request) + " HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
+    CHECK_THAT(connection.rest(), ContainsSubstring("HTTP/1.1 4"));
+  }
+  const RawConnection parts(site.server->port());
+  parts.send("GET /state HTTP/1.1\r\nHost: localhost\r\nRange: bytes=0-,0-,0-,0-\r\n\r\n");
+  CHECK_THAT(parts.rest(), ContainsSubstring("HTTP/1.1 415"));
 }
 
 TEST_CASE("garbage is answered or dropped, and the next one served") {
@@ -419,6 +429,22 @@ TEST_CASE("where it cannot listen, it says so") {
   CHECK_THROWS_WITH(listen("192.0.2.1", 0), ContainsSubstring("192.0.2.1"));
   CHECK_THROWS_WITH(listen("no.such.host.invalid", 0), ContainsSubstring("no.such.host.invalid"));
   CHECK_THAT(listen("0.0.0.0", 0), ContainsSubstring("http://localhost:"));
+}
+
+TEST_CASE("loopback by another name is loopback") {
+  for (const char* host : {"127.1", "127.0.0.2", "localhost"}) {
+    PageServerOptions options;
+    options.host = host;
+    const Site site(options);
+    CAPTURE(host);
+    httplib::Client client(host, site.server->port());
+    const auto refused = client.Get("/state", {{"Host", "example.org"}});
+    REQUIRE(refused);
+    CHECK(refused->status == 403);
+    const auto answered = client.Get("/state", {{"Host", "localhost"}});
+    REQUIRE(answered);
+    CHECK(answered->status == 200);
+  }
 }
 
 TEST_CASE("to other machines it answers by any name, if it is told to listen to them") {

@@ -59,11 +59,11 @@ class Exchange {
     published_.notify_all();
   }
 
-  /// Runs the calls that have come, and those that come until `time`.
+  /// Runs the calls that have come, and those that come until `time`; what comes later waits for the next time.
   void serve(Clock::time_point time) {
     std::unique_lock lock(mutex_);
     do {
-      while (!calls_.empty()) {
+      for (std::size_t left = calls_.size(); left > 0 && !calls_.empty(); --left) {
         Call* const call = calls_.front();
         calls_.pop_front();
         lock.unlock();
@@ -72,7 +72,7 @@ class Exchange {
         call->state = Call::State::kDone;
         answered_.notify_all();
       }
-    } while (called_.wait_until(lock, time, [&] { return !calls_.empty(); }));
+    } while (Clock::now() < time && called_.wait_until(lock, time, [&] { return !calls_.empty(); }));
   }
 
   /// Ends all waiting; what comes later is refused.

@@ -3,8 +3,7 @@
 #include <bit>
 #include <cmath>
 
-#include <nlohmann/json.hpp>
-
+#include "common/json.hpp"
 #include "common/picture.hpp"
 
 namespace rvm::examples {
@@ -51,8 +50,7 @@ std::string encode(const Moment& moment, std::uint64_t serial) {
                  {"state_file", moment.state_file},
                  {"frame_bytes", frame.size()},
                  {"colours_bytes", colours.size()}};
-  // File names need not be UTF-8, which JSON must be.
-  const std::string text = all.dump(-1, ' ', false, json::error_handler_t::replace);
+  const std::string text = as_text(all);
   std::string out;
   for (unsigned shift = 0; shift < 32; shift += 8)
     out += std::bit_cast<char>(static_cast<std::uint8_t>(text.size() >> shift));

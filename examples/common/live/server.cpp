@@ -1,6 +1,7 @@
 #include "common/live/server.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
@@ -12,13 +13,14 @@
 #include <thread>
 #include <utility>
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include <nlohmann/json.hpp>
 #include <rvm/core/atomic_file.hpp>
 #include <rvm/core/error.hpp>
 
+#include "common/json.hpp"
 #include "common/live/click.hpp"
 #include "common/live/httplib.hpp"
 #include "common/live/origin.hpp"
@@ -49,7 +51,7 @@ class HttpError : public Error {
 
 void answer(httplib::Response& response, int status, const char* key, const std::string& text) {
   response.status = status;
-  response.set_content(json{{key, text}}.dump(-1, ' ', false, json::error_handler_t::replace), kJson);
+  response.set_content(as_text({{key, text}}), kJson);
 }
 
 /// Calls `function`; what it throws becomes the answer.
@@ -80,18 +82,21 @@ bool is_json(const httplib::Request& request) {
 void check(const httplib::Request& request, bool loopback) {
   const std::string host = request.get_header_value("Host");
   if (loopback && !names_loopback(host)) throw HttpError(403, "this page is for this machine only, not for " + host);
-  if (request.method != "POST") return;
+  const bool reads = request.method == "GET" || request.method == "HEAD";
+  if (!reads && request.method != "POST") throw HttpError(405, "expected GET or POST");
+  // A length is the only bound that is kept before a body has been read; and a part, or many of them, is nothing that
+  // the page asks for.
+  if (!reads && !request.has_header("Content-Length")) throw HttpError(411, "expected a Content-Length");
+  for (const char* header : {"Transfer-Encoding", "Content-Encoding", "Range"}) {
+    if (request.has_header(header)) throw HttpError(415, "expected a plain request, without " + std::string(header));
+  }
+  if (reads) return;
   if (!same_origin(host, request.get_header_value("Origin"), request.get_header_value("Sec-Fetch-Site"))) {
     throw HttpError(403, "only the page itself may change something");
   }
   // Other sites can send none of these types without being asked for leave first, which they are never given.
   if (!is_json(request) && request.get_header_value("Content-Type") != kBytes) {
     throw HttpError(415, "expected application/json or application/octet-stream");
-  }
-  // A length is the only bound that is kept before a body has been read.
-  if (!request.has_header("Content-Length")) throw HttpError(411, "expected a Content-Length");
-  if (request.has_header("Transfer-Encoding") || request.has_header("Content-Encoding")) {
-    throw HttpError(415, "expected a plain body");
   }
   const bool small = request.path != "/restore";
   if (small && std::strtoull(request.get_header_value("Content-Length").c_str(), nullptr, 10) > kMostJson) {
@@ -123,6 +128,18 @@ class Server : public httplib::Server {
   /// Lets as many clients wait to be accepted as are answered; httplib lets 5, and makes the others try again a second
   /// later.
   void lengthen_queue() { ::listen(svr_sock_, static_cast<int>(kThreads)); }
+  /// Whether no other machine can reach it, by whatever name it was told where to listen.
+  bool is_on_loopback() const {
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    if (::getsockname(svr_sock_, reinterpret_cast<sockaddr*>(&address), &size) != 0) return false;
+    std::array<char, INET6_ADDRSTRLEN> text{};
+    const void* const number = address.ss_family == AF_INET
+                                   ? static_cast<const void*>(&reinterpret_cast<const sockaddr_in&>(address).sin_addr)
+                                   : &reinterpret_cast<const sockaddr_in6&>(address).sin6_addr;
+    const char* const found = ::inet_ntop(address.ss_family, number, text.data(), text.size());
+    return found != nullptr && is_loopback(found);
+  }
 };
 
 /// Ends the connections to `port` that are open still: httplib waits for them when it stops, and some clients never
@@ -163,6 +180,7 @@ class PageServer::Http {
                     (errno != 0 ? std::strerror(errno) : "no such address of this machine"));
     }
     port_ = port;
+    loopback_ = server_.is_on_loopback();
     server_.lengthen_queue();
     ended_ = std::async(std::launch::async, [this] { server_.listen_after_bind(); });
     while (running() && !server_.is_running()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -202,9 +220,8 @@ class PageServer::Http {
         {"Referrer-Policy", "no-referrer"},
         {"X-Content-Type-Options", "nosniff"},
     });
-    const bool loopback = is_loopback(options_.host);
-    server_.set_pre_routing_handler([loopback](const auto& request, auto& response) {
-      guarded(response, [&] { check(request, loopback); });
+    server_.set_pre_routing_handler([this](const auto& request, auto& response) {
+      guarded(response, [&] { check(request, loopback_); });
       return response.status >= 400 ? Handled::Handled : Handled::Unhandled;
     });
     server_.set_error_handler([](const auto& /*request*/, auto& response) {
@@ -296,6 +313,7 @@ class PageServer::Http {
   PageServerOptions options_;
   Server server_;
   int port_ = 0;
+  bool loopback_ = true;
   std::future<void> ended_;
 };
 
