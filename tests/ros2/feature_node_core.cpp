@@ -285,6 +285,7 @@ TEST_CASE("ROS: parameters are checked, by name, and a core that refused some ta
   refused([](Parameters& p) { p.context = 0; }, "context");
   refused([](Parameters& p) { p.top_k = 0; }, "top_k");
   refused([](Parameters& p) { p.temperature = 0; }, "temperature");
+  refused([](Parameters& p) { p.temperature = 1e-50; }, "temperature");
   refused([](Parameters& p) { p.radius = std::numeric_limits<double>::quiet_NaN(); }, "radius");
 
   Node node;

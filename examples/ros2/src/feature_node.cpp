@@ -58,10 +58,17 @@ class FeatureNode : public rclcpp_lifecycle::LifecycleNode {
   }
 
   CallbackReturn on_configure(const rclcpp_lifecycle::State&) override {
-    return attempt("configure", [this] {
+    const auto configure = [this] {
       const Parameters parameters = read_parameters();
       core_.configure(parameters);
       const rclcpp::QoS reliable = rclcpp::QoS(static_cast<std::size_t>(parameters.queue)).reliable();
+      // Cameras send what they can and never wait: best effort, unless told otherwise.
+      images_qos_ = rclcpp::QoS(static_cast<std::size_t>(parameters.queue));
+      if (get_parameter("reliable").as_bool()) {
+        images_qos_.reliable();
+      } else {
+        images_qos_.best_effort();
+      }
       features_ = create_publisher<Image>("~/features", reliable);
       cls_ = create_publisher<Image>("~/class_token", reliable);
       mask_ = create_publisher<Image>("~/mask", reliable);
@@ -70,25 +77,26 @@ class FeatureNode : public rclcpp_lifecycle::LifecycleNode {
             core_.reset();
             response->success = true;
           });
-    });
+    };
+    return attempt("configure", configure, [this] { close(); });
   }
 
   CallbackReturn on_activate(const rclcpp_lifecycle::State& state) override {
-    return attempt("activate", [&] {
-      LifecycleNode::on_activate(state);  // the publishers
-      core_.activate();
-      // Cameras send what they can and never wait: best effort, unless told otherwise.
-      rclcpp::QoS qos(static_cast<std::size_t>(get_parameter("queue").as_int()));
-      if (get_parameter("reliable").as_bool()) {
-        qos.reliable();
-      } else {
-        qos.best_effort();
-      }
-      images_ = create_subscription<Image>(
-          "image", qos, [this](Image::ConstSharedPtr message) { core_.offer(input_image(std::move(message))); });
+    const auto activate = [&] {
+      // What comes before the core is active, it does not take.
+      images_ = create_subscription<Image>("image", images_qos_, [this](Image::ConstSharedPtr message) {
+        core_.offer(input_image(std::move(message)));
+      });
       first_masks_ = create_subscription<Image>(
           "first_mask", rclcpp::QoS(1).reliable(),
           [this](Image::ConstSharedPtr message) { core_.offer_mask(input_image(std::move(message))); });
+      LifecycleNode::on_activate(state);  // the publishers
+      core_.activate();
+    };
+    return attempt("activate", activate, [&] {
+      images_.reset();
+      first_masks_.reset();
+      LifecycleNode::on_deactivate(state);
     });
   }
 
@@ -122,13 +130,15 @@ class FeatureNode : public rclcpp_lifecycle::LifecycleNode {
   }
 
  private:
-  // Runs a transition; what it throws is logged and makes it fail.
-  CallbackReturn attempt(const char* transition, const std::function<void()>& body) {
+  // Runs a transition; what it throws is logged and makes it fail, and `undo` takes back what it has done by then.
+  CallbackReturn attempt(
+      const char* transition, const std::function<void()>& body, const std::function<void()>& undo = [] {}) {
     try {
       body();
       return CallbackReturn::SUCCESS;
     } catch (const std::exception& error) {
       RCLCPP_ERROR(get_logger(), "cannot %s: %s", transition, error.what());
+      undo();
       return CallbackReturn::FAILURE;
     }
   }
@@ -176,8 +186,9 @@ class FeatureNode : public rclcpp_lifecycle::LifecycleNode {
   static std::unique_ptr<Image> output_image(const Header& header, std::size_t height, std::size_t width,
                                              std::string encoding, std::span<const std::byte> data) {
     auto message = std::make_unique<Image>();
-    message->header.stamp.sec = static_cast<std::int32_t>(header.stamp / kSecond);
-    message->header.stamp.nanosec = static_cast<std::uint32_t>(header.stamp % kSecond);
+    const std::int64_t rest = (header.stamp % kSecond + kSecond) % kSecond;  // of a time before 1970 too
+    message->header.stamp.sec = static_cast<std::int32_t>((header.stamp - rest) / kSecond);
+    message->header.stamp.nanosec = static_cast<std::uint32_t>(rest);
     message->header.frame_id = header.frame_id;
     message->height = static_cast<std::uint32_t>(height);
     message->width = static_cast<std::uint32_t>(width);
@@ -201,6 +212,7 @@ class FeatureNode : public rclcpp_lifecycle::LifecycleNode {
     }
   }
 
+  rclcpp::QoS images_qos_{1};
   rclcpp::Subscription<Image>::SharedPtr images_;
   rclcpp::Subscription<Image>::SharedPtr first_masks_;
   rclcpp_lifecycle::LifecyclePublisher<Image>::SharedPtr features_;

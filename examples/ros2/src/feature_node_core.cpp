@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <deque>
 #include <exception>
+#include <limits>
 #include <mutex>
 #include <optional>
 #include <stdexcept>
@@ -115,8 +116,9 @@ void check(const Parameters& parameters) {
           std::to_string(parameters.max_gap));
   require_range("context", parameters.context, 1, 1000);
   require_range("top_k", parameters.top_k, 1, 1000);
-  require(parameters.temperature > 0 && std::isfinite(parameters.temperature), "temperature", "a number above 0",
-          std::to_string(parameters.temperature));
+  const auto temperature = static_cast<float>(parameters.temperature);
+  require(temperature >= std::numeric_limits<float>::min() && std::isfinite(temperature), "temperature",
+          "a number above 0", std::to_string(parameters.temperature));
   require(parameters.radius >= 0 && std::isfinite(parameters.radius), "radius", "a number of tokens, at least 0",
           std::to_string(parameters.radius));
 }

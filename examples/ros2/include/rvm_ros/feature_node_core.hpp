@@ -16,7 +16,7 @@ namespace rvm_ros {
 struct Parameters {
   std::string weights;            // a .npz or .safetensors file
   std::string precision = "f32";  // or bf16, int8
-  std::int64_t threads = 0;       // 0: one per processor
+  std::int64_t threads = 0;       // 0: as many as the process may use
   std::int64_t height = 256;      // of the frames that the model sees, a multiple of 16; images are resized
   std::int64_t width = 256;       // a multiple of 16
   std::int64_t queue = 1;         // images that may wait; the oldest goes when one more comes
