@@ -1,4 +1,4 @@
-"""Conan 2 recipe of this checkout: conan create . --build=missing [-o rvm/*:with_onednn=True]"""
+"""Conan 2 recipe of this checkout: conan create . -s compiler.cppstd=20 --build=missing [-o rvm/*:with_onednn=True]"""
 
 import os
 import re
@@ -50,6 +50,7 @@ class RvmConan(ConanFile):
 
     def package_info(self):
         self.cpp_info.set_property("cmake_file_name", "rvm")
+        self.cpp_info.set_property("cmake_target_name", "rvm::all")  # else it would take the name of rvm::rvm, below
         core = self.cpp_info.components["core"]
         core.set_property("cmake_target_name", "rvm::rvm")
         core.set_property("pkg_config_name", "rvm")

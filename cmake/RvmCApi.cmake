@@ -4,7 +4,7 @@ add_library(rvm_c SHARED ${PROJECT_SOURCE_DIR}/include/rvm/c/rvm.cpp)
 add_library(rvm::c ALIAS rvm_c)
 target_compile_definitions(rvm_c PRIVATE RVM_C_BUILDING)
 target_include_directories(rvm_c INTERFACE
-  $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
+  $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 target_link_libraries(rvm_c PRIVATE $<BUILD_INTERFACE:rvm> $<BUILD_INTERFACE:$<$<TARGET_EXISTS:rvm_flags>:rvm_flags>>)
 set_target_properties(rvm_c PROPERTIES
   EXPORT_NAME c

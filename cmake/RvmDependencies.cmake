@@ -11,6 +11,9 @@ foreach(package IN ITEMS "Eigen3|libeigen3-dev" "ZLIB|zlib1g-dev" "nlohmann_json
     endif()
   endif()
 endforeach()
+if(Eigen3_VERSION AND Eigen3_VERSION VERSION_LESS 3.4)
+  message(FATAL_ERROR "rvm needs Eigen 3.4 or later, found ${Eigen3_VERSION}")
+endif()
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
 

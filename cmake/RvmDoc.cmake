@@ -6,4 +6,6 @@ if(RVM_DOXYGEN)
   configure_file(cmake/Doxyfile.in Doxyfile @ONLY)
   add_custom_target(doc COMMAND ${RVM_DOXYGEN} ${CMAKE_CURRENT_BINARY_DIR}/Doxyfile
     COMMENT "API reference: ${rvm_doc_dir}/html/index.html" VERBATIM)
+else()
+  message(STATUS "Doxygen not found: no target doc. On Debian or Ubuntu: sudo apt install doxygen")
 endif()

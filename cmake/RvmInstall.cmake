@@ -1,5 +1,4 @@
 # cmake --install: headers, licence and the files that find_package(rvm) and pkg-config read.
-include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME dev)

@@ -13,9 +13,9 @@ rvm_test_packages="catch2 libdnnl-dev doxygen libopencv-core-dev libdlpack-dev p
 need_packages() {
   if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
     echo "This system has no apt. The build needs a C++20 compiler, CMake 3.22, Eigen 3.4, zlib, nlohmann-json, CLI11,"
-    echo "stb_image and, all optional, FFmpeg's libraries (videos and cameras), libturbojpeg (JPEG), libpng and matio (masks"
-    echo "and JHMDB) and cpp-httplib (the live page); for the tests Catch2 and, optional, oneDNN 2.6, OpenCV, NumPy, Chromium"
-    echo "and Selenium."
+    echo "stb_image and, all optional, pkg-config, which finds FFmpeg's libraries (videos; libavdevice: cameras), libturbojpeg"
+    echo "(JPEG), libpng and matio (masks and JHMDB) and cpp-httplib (the live page); for the tests Catch2 and, optional,"
+    echo "oneDNN 2.6, OpenCV, DLPack, NumPy, Doxygen, Chromium and Selenium."
     return 0
   fi
   local missing=() name
