@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Times one streaming step in this library, PyTorch, ONNX Runtime and OpenVINO: in turn, in one run, on the same weights.
 
-    benchmarks/peers/compare.py [--variants S B L] [--rounds N] [--frames N] [--threads N] [--bin build/release/bin]
+    benchmarks/peers/compare.py [--variants S B L] [--size HxW] [--peers NAME ...] [--rounds N] [--frames N]
+                                [--threads N] [--bin build/release/bin]
 
 Installs the peers from PyPI into build/peers-venv when run outside of it. Needs the programs of a build with
 RVM_BUILD_BENCHMARKS=ON. Every engine is a process of its own, stopped while another has its turn, so that none disturbs the
@@ -16,6 +17,7 @@ import signal
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
@@ -39,23 +41,32 @@ import numpy as np  # noqa: E402
 
 
 class Engine:
-    """A process that steps when it is told to, and is stopped in between."""
+    """A process that steps when it is told to, and is stopped in between. What it says on standard error goes to a file."""
 
     def __init__(self, command, precision, title=None):
         self.precision, self.ours = precision, title == OURS
+        self.errors = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, text=True, bufsize=1)
+                                        stderr=self.errors, text=True, bufsize=1)
         self.title = title or self.process.stdout.readline().strip()
         self.times = []
         if not self.title:
-            raise RuntimeError(self.process.stderr.read().strip().splitlines()[-1])
+            raise RuntimeError(self.last_words())
 
     def ask(self, line):
-        self.process.stdin.write(line + "\n")
+        try:
+            self.process.stdin.write(line + "\n")
+        except BrokenPipeError:
+            pass  # and so there is no answer
         answer = self.process.stdout.readline().strip()
         if not answer:
-            raise RuntimeError(self.process.stderr.read().strip().splitlines()[-1])
+            raise RuntimeError(self.last_words())
         return answer
+
+    def last_words(self):
+        code = self.process.wait()
+        self.errors.seek(0)
+        return (self.errors.read().strip().splitlines() or [f"it ended with {code}"])[-1]
 
     def turn(self, frames):
         """One step to wake up, then some that count."""
@@ -108,10 +119,12 @@ def compare(options, variant):
     np.save(video, np.random.default_rng(0).integers(0, 256, (8, height, width, 3), np.uint8))
 
     engines = list(start(options, weights, video))
+    if not engines or not engines[0].ours or engines[0].precision != "f32":
+        raise SystemExit("this library in float32, which all others are compared with, does not run")
     exact = engines[0].first
     off = [float(np.sqrt(np.mean((e.first - exact) ** 2) / np.mean(exact**2))) for e in engines]
     for engine, distance in zip(engines, off):
-        if distance > {"f32": 1e-4, "bf16": 1e-2, "int8": 5e-2}[engine.precision]:
+        if not distance <= {"f32": 1e-4, "bf16": 1e-2, "int8": 5e-2}[engine.precision]:
             raise SystemExit(f"{engine.title} {engine.precision} does not agree: {distance:.2%}")
     for _ in range(options.rounds):
         for engine in engines:
