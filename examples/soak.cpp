@@ -198,7 +198,7 @@ int main(int argc, char** argv) {
       ->type_name("N")
       ->capture_default_str()
       ->check(CLI::Range(1, 1000000));
-  app.add_option("--threads", options.threads, "Threads; 0 for one per processor")
+  app.add_option("--threads", options.threads, "Threads; 0: as many as the process may use")
       ->type_name("N")
       ->capture_default_str();
   app.add_option("--precision", options.precision, "f32, bf16 or int8")

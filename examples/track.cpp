@@ -12,13 +12,13 @@
 #include <vector>
 
 #include <CLI/CLI.hpp>
-#include <nlohmann/json.hpp>
 #include <rvm/core/atomic_file.hpp>
 #include <rvm/core/error.hpp>
 #include <rvm/image/image.hpp>
 
 #include "common/any_stream.hpp"
 #include "common/image_source.hpp"
+#include "common/json.hpp"
 #include "common/label_png.hpp"
 #include "common/picture_sink.hpp"
 #include "common/program.hpp"
@@ -126,8 +126,7 @@ class Outputs {
     if (!masks_.empty()) open_masks();
     if (!json_.empty()) rvm::AtomicFile probe(json_);  // a name that cannot be written is refused before the work
     if (!options.video_out.empty()) video_ = rvm::examples::open_sink(options.video_out, fps);
-    constexpr auto kReplace = nlohmann::json::error_handler_t::replace;  // a path may be no UTF-8
-    text_ = "{\"input\": " + nlohmann::json(options.model.input.string()).dump(-1, ' ', false, kReplace) +
+    text_ = "{\"input\": " + rvm::examples::as_text(options.model.input.string()) +
             ", \"height\": " + std::to_string(frames.height) + ", \"width\": " + std::to_string(frames.width) +
             ",\n\"frames\": [";
   }

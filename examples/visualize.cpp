@@ -226,7 +226,7 @@ int main(int argc, char** argv) {
       ->capture_default_str()
       ->check(CLI::Range(1, 64));
   app.footer(
-      "The colours of a video are fitted to its first 16 frames, but for the very first; components then follow it "
+      "The colours of a video are fitted to its first 16 frames, but for the first 4; components then follow it "
       "slowly.\n"
       "When it is interrupted, the pictures so far are kept.\n\n"
       "Examples:\n"

@@ -18,6 +18,10 @@ const json& member(const json& object, const std::string& key, const char* expec
 
 }  // namespace
 
+std::string as_text(const json& value) {
+  return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
 json parse_json(std::string_view text, const std::string& name) {
   const auto fail = [&](const std::string& expected, const std::string& found) {
     throw IoError(name + ": expected " + expected + ", found " + found);

@@ -18,6 +18,10 @@ inline constexpr std::size_t kMostJsonDepth = 16;
 /// JSON of anyone's. Throws rvm::IoError, which begins with `name`, if it is none, or beyond the limits.
 nlohmann::json parse_json(std::string_view text, const std::string& name);
 
+/// The JSON of a value, in one line. Names of files and videos need not be UTF-8, which JSON must be: bytes that are
+/// not are replaced.
+std::string as_text(const nlohmann::json& value);
+
 // What an object has under a key. They throw rvm::IoError "KEY: expected ..., found ...".
 
 /// A number; null is one that is not a number.

@@ -15,6 +15,11 @@ namespace {
 
 constexpr int kFailed = 1;
 constexpr int kUsage = 2;
+#ifdef RVM_PROGRAM_CUDA
+constexpr bool kHasCuda = true;
+#else
+constexpr bool kHasCuda = false;
+#endif
 
 volatile std::sig_atomic_t stop_requested = 0;
 extern "C" void on_interrupt(int /*signal*/) {
@@ -22,15 +27,16 @@ extern "C" void on_interrupt(int /*signal*/) {
 }
 
 void check_backend(const ModelOptions& options) {
-  const auto lacks = [](const std::string& option, const std::string& what) {
-    throw CLI::ValidationError(option, what + "; this build has cpu and eigen");
+  if (options.backend == "cuda" && !kHasCuda) {
+    throw CLI::ValidationError("--backend", "cuda needs a build with CUDA; this build has cpu and eigen");
+  }
+  const auto needs = [&](const std::string& precision, const std::string& backends) {
+    if (options.precision != precision || backends.find(options.backend) != std::string::npos) return;
+    throw CLI::ValidationError("--precision", precision + " needs the backend " + backends);
   };
-  const std::string& precision = options.precision;
-  if (options.backend == "cuda") lacks("--backend", "cuda needs a build with CUDA");
-  const bool reduced = precision == "bf16" || precision == "int8";
-  if (precision == "f32" || (options.backend == "cpu" && reduced)) return;
-  if (reduced) lacks("--precision", precision + " needs the backend cpu");
-  lacks("--precision", precision + " needs a backend that computes in it");
+  needs("bf16", "cpu or cuda");
+  needs("f16", "cuda");
+  needs("int8", "cpu");
 }
 
 void add_weights_option(CLI::App& app, ModelOptions& options) {
@@ -48,15 +54,18 @@ void add_computing_options(CLI::App& app, ModelOptions& options) {
          },
          "Resize frames to HxW, multiples of 16 (default: the nearest ones)")
       ->type_name("HxW");
-  app.add_option("--backend", options.backend, "What computes: cpu, eigen or cuda")
+  app.add_option("--backend", options.backend,
+                 kHasCuda ? "What computes: cpu, eigen or cuda" : "What computes: cpu or eigen")
       ->type_name("NAME")
       ->capture_default_str()
       ->check(CLI::IsMember({"cpu", "eigen", "cuda"}));
-  app.add_option("--precision", options.precision, "In which numbers: f32, bf16, f16, int8 or fp8")
+  app.add_option(
+         "--precision", options.precision,
+         kHasCuda ? "In which numbers: f32, bf16, int8 (cpu) or f16 (cuda)" : "In which numbers: f32, bf16 or int8")
       ->type_name("NAME")
       ->capture_default_str()
-      ->check(CLI::IsMember({"f32", "bf16", "f16", "int8", "fp8"}));
-  app.add_option("--threads", options.threads, "Threads; 0 is one per processor")
+      ->check(CLI::IsMember({"f32", "bf16", "f16", "int8"}));
+  app.add_option("--threads", options.threads, "Threads; 0: as many as the process may use")
       ->type_name("N")
       ->capture_default_str()
       ->check(CLI::Range(0, 1024));
@@ -80,6 +89,13 @@ void add_model_options_without_input(CLI::App& app, ModelOptions& options) {
 
 AnyModel load_model(const ModelOptions& options) {
   const Weights weights = load_weights(options.weights);
+#ifdef RVM_PROGRAM_CUDA
+  if (options.backend == "cuda") {
+    if (options.precision == "bf16") return Model<Cuda<bfloat16>>(weights, {});
+    if (options.precision == "f16") return Model<Cuda<float16>>(weights, {});
+    return Model<Cuda<float>>(weights, {});
+  }
+#endif
   if (options.backend == "eigen") return Model<EigenCpu<float>>(weights, {.threads = options.threads});
   if (options.precision == "bf16") return Model<Cpu<bfloat16>>(weights, {.threads = options.threads, .isa = {}});
   if (options.precision == "int8") return Model<Cpu<std::int8_t>>(weights, {.threads = options.threads, .isa = {}});

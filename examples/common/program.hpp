@@ -11,6 +11,9 @@
 #include <rvm/backend/cpu.hpp>
 #include <rvm/backend/eigen.hpp>
 #include <rvm/model/model.hpp>
+#ifdef RVM_PROGRAM_CUDA
+#include <rvm/backend/cuda.hpp>
+#endif
 
 #include "common/sized_source.hpp"
 
@@ -37,7 +40,12 @@ void add_model_options(CLI::App& app, ModelOptions& options);
 void add_model_options_without_input(CLI::App& app, ModelOptions& options);
 
 /// The model that the options ask for: what must be chosen at run time is one variant, here at the edge.
-using AnyModel = std::variant<Model<EigenCpu<float>>, Model<Cpu<float>>, Model<Cpu<bfloat16>>, Model<Cpu<std::int8_t>>>;
+using AnyModel = std::variant<Model<EigenCpu<float>>, Model<Cpu<float>>, Model<Cpu<bfloat16>>, Model<Cpu<std::int8_t>>
+#ifdef RVM_PROGRAM_CUDA
+                              ,
+                              Model<Cuda<float>>, Model<Cuda<bfloat16>>, Model<Cuda<float16>>
+#endif
+                              >;
 
 /// Loads the weights for the backend and precision asked for. Throws rvm::Error.
 AnyModel load_model(const ModelOptions& options);

@@ -21,8 +21,8 @@ std::string differences(const nlohmann::json& there, const nlohmann::json& here)
     const nlohmann::json& a = there.contains(key) ? there.at(key) : nothing;
     const nlohmann::json& b = here.contains(key) ? here.at(key) : nothing;
     if (a != b)
-      text += (text.empty() ? "" : "; ") + rvm::detail::printable(key + " is " + a.dump()) + " there and " + b.dump() +
-              " here";
+      text += (text.empty() ? "" : "; ") + rvm::detail::printable(key + " is " + as_text(a)) + " there and " +
+              as_text(b) + " here";
   };
   for (const auto& [key, value] : here.items()) add(key);
   for (const auto& [key, value] : there.items()) {
@@ -86,15 +86,15 @@ void ResultStore::finish(const nlohmann::json& figures, const nlohmann::json& le
 
 void ResultStore::write() const {
   // A sequence a line, so that a person can read the file too.
-  std::string text = "{\"settings\": " + content_["settings"].dump() + ",\n\"sequences\": {";
+  std::string text = "{\"settings\": " + as_text(content_["settings"]) + ",\n\"sequences\": {";
   std::string_view between = "\n";
   for (const auto& [name, result] : content_["sequences"].items()) {
-    text.append(between).append(nlohmann::json(name).dump()).append(": ").append(result.dump());
+    text.append(between).append(as_text(name)).append(": ").append(as_text(result));
     between = ",\n";
   }
   text += "\n}";
   for (const char* const key : {"left out", "all"}) {
-    if (content_.contains(key)) text.append(",\n\"").append(key).append("\": ").append(content_[key].dump());
+    if (content_.contains(key)) text.append(",\n\"").append(key).append("\": ").append(as_text(content_[key]));
   }
   text += "}\n";
   AtomicFile file(path_);

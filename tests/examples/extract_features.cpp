@@ -64,6 +64,19 @@ TEST_CASE("extract_features computes where and in what it is told") {
   CHECK(cpu != eigen);
   CHECK(reduced > 1e-3);
   CHECK(reduced < 5e-2);
+#ifdef RVM_PROGRAM_CUDA
+  for (const std::string precision : {"f32", "bf16", "f16"}) {
+    const auto result = extract("--input " + (dir / "video.npy").string() + " --output " + (dir / "gpu.npy").string() +
+                                " --backend cuda --precision " + precision);
+    CAPTURE(precision, result.err);
+    if (result.exit_code == 0) {
+      CHECK(test::difference(rvm::load_npy<float>(dir / "gpu.npy"), clip.features) <
+            (precision == "f32" ? 2e-5 : 5e-2));
+    } else {
+      CHECK_THAT(result.err, ContainsSubstring("there is no CUDA device"));
+    }
+  }
+#endif
 }
 
 TEST_CASE("extract_features reads a video and resizes it as told") {
@@ -132,9 +145,15 @@ TEST_CASE("a wrong command line is exit code 2, and what the build lacks is name
   };
   refuses("--size 100x100", "multiples of 16");
   refuses("--backend tpu", "tpu");
+  refuses("--precision fp8", "fp8");
+  refuses("--precision f16", "f16 needs the backend cuda");
+  refuses("--backend eigen --precision bf16", "bf16 needs the backend cpu or cuda");
+  refuses("--backend eigen --precision int8", "int8 needs the backend cpu");
+#ifdef RVM_PROGRAM_CUDA
+  refuses("--backend cuda --precision int8", "int8 needs the backend cpu");
+#else
   refuses("--backend cuda", "needs a build with CUDA");
-  refuses("--precision fp8", "fp8 needs a backend that computes in it");
-  refuses("--backend eigen --precision bf16", "bf16 needs the backend cpu");
+#endif
   refuses("--threads -1", "--threads");
   refuses("--unknown", "--unknown");
   CHECK(test::run_program(kProgram).exit_code == 2);

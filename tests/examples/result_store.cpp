@@ -62,6 +62,16 @@ TEST_CASE("results of other settings are refused, and what differs is said") {
   CHECK(read_json(dir / "r.json")["settings"] == other);
 }
 
+TEST_CASE("paths that are not UTF-8 are no reason to lose results") {
+  const test::TempDir dir;
+  json settings = kSettings;
+  settings["data"] = "caf\xe9";
+  ResultStore store(dir / "r.json", settings);
+  store.add("a", {{"J", 1}});
+  store.finish({{"J", 0.25}}, {{"b", "caf\xe9: cannot be read"}});
+  CHECK(read_json(dir / "r.json")["all"]["J"] == 0.25);
+}
+
 TEST_CASE("a file that holds something else is refused and kept") {
   const test::TempDir dir;
   const auto refuses = [&](const std::string& text, const std::string& reason) {
