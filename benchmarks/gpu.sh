@@ -6,7 +6,8 @@
 #   benchmarks/gpu.sh --pack FOLDER        copies the headers that a build needs to FOLDER: for a machine that has a
 #                                          CUDA compiler but no packages; there, RVM_GPU_PREFIX=FOLDER benchmarks/gpu.sh
 #
-# Needs nvcc, CMake and a C++20 compiler; PyTorch and JAX where there are. What could not be done is marked in
+# Needs nvcc, CMake, a C++20 compiler, Eigen, zlib, nlohmann-json and Catch2 2 (of version 3 there is more than headers,
+# which --pack does not copy); PyTorch and JAX where there are. What could not be done is marked in
 # results.md as not measured; what ran out of time has failed. Ends with 1 if something was wrong.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit

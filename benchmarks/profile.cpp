@@ -73,7 +73,7 @@ int main(int argc, char** argv) {
   app.add_option("--variant", options.variant, "Size of the model")->check(CLI::IsMember({"S", "B", "L", "H"}));
   app.add_option("--precision", options.precision, "f32, bf16 or int8")->check(CLI::IsMember({"f32", "bf16", "int8"}));
   app.add_option("--frames", options.frames, "Frames to average over")->check(CLI::Range(1, 100000));
-  app.add_option("--threads", options.threads, "Threads; 0 is one per processor");
+  app.add_option("--threads", options.threads, "Threads; 0: as many as the process may use");
   app.add_option_function<std::string>(
       "--size", [&](const std::string& text) { options.size = rvm::examples::parse_frame_size(text).value(); }, "HxW");
   CLI11_PARSE(app, argc, argv);

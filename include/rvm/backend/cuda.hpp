@@ -48,10 +48,10 @@ struct Cuda {
   using DeviceFrame = DeviceFrameView;
 
   struct Options {
-    /// CUDA's number of the device. A thread that has chosen no device is given back device 0, which then holds an
-    /// unused context of the process: CUDA_VISIBLE_DEVICES keeps it free.
+    /// CUDA's number of the device. A call from a thread that has not chosen one leaves an unused context on device 0;
+    /// CUDA_VISIBLE_DEVICES can hide that device.
     int device = 0;
-    /// A cudaStream_t in which all streams of the model compute; nothing gives each one of its own. Not
+    /// A cudaStream_t in which all streams of the model compute; if null, each has one of its own. Not
     /// cudaStreamLegacy, of which CUDA makes no graphs.
     CUstream_st* queue = nullptr;
     /// Products are computed by the algorithm that is fastest for their shape on this device, found when a shape is

@@ -35,7 +35,8 @@ struct EigenCpu {
   using Buffer = HostBuffer<U>;
 
   struct Options {
-    /// Threads of one model, the caller's included, shared by all its streams; 0 takes one per processor.
+    /// Threads of one model, the caller's included, shared by all its streams; 0 takes as many as this process may use
+    /// (ThreadTeam).
     std::size_t threads = 0;
   };
 

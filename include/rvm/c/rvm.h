@@ -66,7 +66,7 @@ typedef struct rvm_model_options {
   size_t struct_size;
   const char* backend;   /**< "cpu" (the default) or "eigen", the portable reference */
   const char* precision; /**< "f32" (the default); "cpu" also "bf16" and "int8" */
-  size_t threads;        /**< of one model, the caller's included; 0: one per processor */
+  size_t threads;        /**< of one model, the caller's included; 0: as many as the process may use */
 } rvm_model_options;
 #define RVM_MODEL_OPTIONS_INIT \
   { sizeof(rvm_model_options), NULL, NULL, 0 }
@@ -155,7 +155,7 @@ RVM_C_API void rvm_stream_free(rvm_stream* stream);
 /** Takes the next frame of each video of the batch: `count` is their number. `features` may be null. */
 RVM_C_API rvm_status rvm_stream_step(rvm_stream* stream, const rvm_frame* frames, size_t count, rvm_features* features);
 /** Takes a whole clip, [T, batch] frames in the order of time, and writes the features of each to `values`: [T, batch,
- * tokens, width], in all `value_count` numbers. Faster than step by step. After an error they hold anything. */
+ * tokens, width], in all `value_count` numbers. After an error they hold anything. */
 RVM_C_API rvm_status rvm_stream_run(rvm_stream* stream, const rvm_frame* frames, size_t count, float* values,
                                     size_t value_count);
 /** The features of the frame before; zero at first. */
@@ -187,7 +187,7 @@ typedef struct rvm_tracker_options {
   size_t struct_size;
   size_t context;    /**< frames before the present one that labels are taken from, beside the first */
   size_t top_k;      /**< tokens that a token's label is the mean of */
-  size_t threads;    /**< 0: one per processor */
+  size_t threads;    /**< 0: as many as the process may use */
   float temperature; /**< what similarities are divided by before the softmax */
   float radius;      /**< tokens; in all frames but the first, only tokens nearer than this count */
 } rvm_tracker_options;
