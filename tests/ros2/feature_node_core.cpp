@@ -273,6 +273,13 @@ TEST_CASE("ROS: parameters are checked, by name, and a core that refused some ta
   };
   rvm_ros::check(parameters_of(64, 64));
   refused([](Parameters& p) { p.weights = ""; }, "weights");
+  refused([](Parameters& p) { p.backend = "tpu"; }, "backend");
+#ifdef RVM_ROS_CUDA
+  refused([](Parameters& p) { p.backend = "cuda", p.precision = "int8"; }, "precision");
+#else
+  refused([](Parameters& p) { p.backend = "cuda"; }, "backend");
+#endif
+  refused([](Parameters& p) { p.precision = "f16"; }, "precision");
   refused([](Parameters& p) { p.precision = "f64"; }, "precision");
   refused([](Parameters& p) { p.threads = -1; }, "threads");
   refused([](Parameters& p) { p.height = 65; }, "height");

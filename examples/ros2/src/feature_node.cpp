@@ -37,6 +37,7 @@ class FeatureNode : public rclcpp_lifecycle::LifecycleNode {
               }) {
     const Parameters defaults;
     declare_parameter("weights", defaults.weights);
+    declare_parameter("backend", defaults.backend);
     declare_parameter("precision", defaults.precision);
     declare_parameter("threads", defaults.threads);
     declare_parameter("height", defaults.height);
@@ -156,6 +157,7 @@ class FeatureNode : public rclcpp_lifecycle::LifecycleNode {
   Parameters read_parameters() const {
     Parameters parameters;
     parameters.weights = get_parameter("weights").as_string();
+    parameters.backend = get_parameter("backend").as_string();
     parameters.precision = get_parameter("precision").as_string();
     parameters.threads = get_parameter("threads").as_int();
     parameters.height = get_parameter("height").as_int();

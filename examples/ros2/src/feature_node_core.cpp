@@ -23,27 +23,49 @@
 #include <rvm/stream.hpp>
 #include <rvm/tracking/mask_tracker.hpp>
 #include <rvm/weights/load.hpp>
+#ifdef RVM_ROS_CUDA
+#include <rvm/backend/cuda.hpp>
+#endif
 
 namespace rvm_ros {
 namespace {
 
+#ifdef RVM_ROS_CUDA
+constexpr bool kHasCuda = true;
+#else
+constexpr bool kHasCuda = false;
+#endif
+
 // What is chosen at run time is a variant, here at the edge.
-using AnyStream = std::variant<rvm::Stream<rvm::Cpu<float>>, rvm::Stream<rvm::Cpu<rvm::bfloat16>>,
-                               rvm::Stream<rvm::Cpu<std::int8_t>>>;
+using AnyStream =
+    std::variant<rvm::Stream<rvm::Cpu<float>>, rvm::Stream<rvm::Cpu<rvm::bfloat16>>, rvm::Stream<rvm::Cpu<std::int8_t>>
+#ifdef RVM_ROS_CUDA
+                 ,
+                 rvm::Stream<rvm::Cuda<float>>, rvm::Stream<rvm::Cuda<rvm::bfloat16>>,
+                 rvm::Stream<rvm::Cuda<rvm::float16>>
+#endif
+                 >;
 
 template <class B>
-AnyStream stream_of(const Parameters& parameters) {
-  const rvm::Model<B> model(rvm::load_weights(parameters.weights),
-                            {.threads = static_cast<std::size_t>(parameters.threads), .isa = {}});
+AnyStream stream_of(const Parameters& parameters, const typename B::Options& options) {
+  const rvm::Model<B> model(rvm::load_weights(parameters.weights), options);
   return rvm::Stream<B>(model, {.height = static_cast<std::size_t>(parameters.height),
                                 .width = static_cast<std::size_t>(parameters.width),
                                 .chunk = 1});
 }
 
 AnyStream any_stream(const Parameters& parameters) {
-  if (parameters.precision == "bf16") return stream_of<rvm::Cpu<rvm::bfloat16>>(parameters);
-  if (parameters.precision == "int8") return stream_of<rvm::Cpu<std::int8_t>>(parameters);
-  return stream_of<rvm::Cpu<float>>(parameters);
+#ifdef RVM_ROS_CUDA
+  if (parameters.backend == "cuda") {
+    if (parameters.precision == "bf16") return stream_of<rvm::Cuda<rvm::bfloat16>>(parameters, {});
+    if (parameters.precision == "f16") return stream_of<rvm::Cuda<rvm::float16>>(parameters, {});
+    return stream_of<rvm::Cuda<float>>(parameters, {});
+  }
+#endif
+  const rvm::CpuOptions options{.threads = static_cast<std::size_t>(parameters.threads), .isa = {}};
+  if (parameters.precision == "bf16") return stream_of<rvm::Cpu<rvm::bfloat16>>(parameters, options);
+  if (parameters.precision == "int8") return stream_of<rvm::Cpu<std::int8_t>>(parameters, options);
+  return stream_of<rvm::Cpu<float>>(parameters, options);
 }
 
 void require(bool fits, const std::string& name, const std::string& expected, const std::string& found) {
@@ -105,9 +127,12 @@ rvm::LabelImage labels_of(const InputImage& mask) {
 
 void check(const Parameters& parameters) {
   require(!parameters.weights.empty(), "weights", "the path of a weight file", "nothing");
+  const bool gpu = parameters.backend == "cuda";
+  require(parameters.backend == "cpu" || (gpu && kHasCuda), "backend",
+          kHasCuda ? "cpu or cuda" : "cpu, as this package was built without CUDA", "\"" + parameters.backend + "\"");
   const std::string& precision = parameters.precision;
-  require(precision == "f32" || precision == "bf16" || precision == "int8", "precision", "f32, bf16 or int8",
-          "\"" + precision + "\"");
+  require(precision == "f32" || precision == "bf16" || precision == (gpu ? "f16" : "int8"), "precision",
+          gpu ? "f32, bf16 or f16" : "f32, bf16 or int8", "\"" + precision + "\"");
   require_range("threads", parameters.threads, 0, 1024);
   require_side("height", parameters.height);
   require_side("width", parameters.width);

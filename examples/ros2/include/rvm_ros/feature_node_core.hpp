@@ -15,7 +15,8 @@ namespace rvm_ros {
 /// What the node can be told. Numbers are 64 bits wide and doubles, as a robot's parameters are.
 struct Parameters {
   std::string weights;            // a .npz or .safetensors file
-  std::string precision = "f32";  // or bf16, int8
+  std::string backend = "cpu";    // or cuda, where the package was built with it
+  std::string precision = "f32";  // or bf16; of cpu also int8, of cuda also f16
   std::int64_t threads = 0;       // 0: as many as the process may use
   std::int64_t height = 256;      // of the frames that the model sees, a multiple of 16; images are resized
   std::int64_t width = 256;       // a multiple of 16
