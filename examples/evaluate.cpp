@@ -37,19 +37,30 @@ using rvm::examples::ResultStore;
 struct Benchmark {
   const char* name;
   const char* about;
-  FrameSize size;     // that the authors process frames at
-  std::size_t top_k;  // that they propagate with
+  const char* folder;  // what is in the data set's
+  FrameSize size;      // that the authors process frames at
+  std::size_t top_k;   // that they propagate with
   std::unique_ptr<Dataset> (*open)(const std::filesystem::path&);
 };
 
-constexpr std::array<Benchmark, 3> kBenchmarks{
-    {{"davis",
-      "DAVIS 2017: objects' masks; region and boundary scores J and F",
-      {480, 880},
-      7,
-      rvm::examples::open_davis},
-     {"jhmdb", "JHMDB: joints of bodies; percent of correct keypoints", {320, 320}, 7, rvm::examples::open_jhmdb},
-     {"vip", "VIP: parts of people; mean intersection over union", {448, 880}, 10, rvm::examples::open_vip}}};
+constexpr std::array<Benchmark, 3> kBenchmarks{{{"davis",
+                                                 "DAVIS 2017: objects' masks; region and boundary scores J and F",
+                                                 "JPEGImages/480p, Annotations/480p, ImageSets/2017/val.txt",
+                                                 {480, 880},
+                                                 7,
+                                                 rvm::examples::open_davis},
+                                                {"jhmdb",
+                                                 "JHMDB: joints of bodies; percent of correct keypoints",
+                                                 "Rename_Images, joint_positions, splits",
+                                                 {320, 320},
+                                                 7,
+                                                 rvm::examples::open_jhmdb},
+                                                {"vip",
+                                                 "VIP: parts of people; mean intersection over union",
+                                                 "Images, Annotations/Category_ids, lists/val_videos.txt",
+                                                 {448, 880},
+                                                 10,
+                                                 rvm::examples::open_vip}}};
 
 struct Options {
   rvm::examples::ModelOptions model;
@@ -62,7 +73,9 @@ struct Options {
 void add_options(CLI::App& app, const Benchmark& benchmark, Options& options) {
   options.output = std::string(benchmark.name) + ".json";
   options.propagation.top_k = benchmark.top_k;
-  app.add_option("--data", options.data, "The data set's folder")->type_name("DIR")->required();
+  app.add_option("--data", options.data, std::string("The data set's folder, with ") + benchmark.folder)
+      ->type_name("DIR")
+      ->required();
   add_model_options_without_input(app, options.model);
   app.get_option("--size")->description("Resize frames to HxW, multiples of 16 (default: " + to_string(benchmark.size) +
                                         ")");
