@@ -134,8 +134,8 @@ def compare(options, variant):
     print(f"\n### {variant}, {height}x{width}, one stream\n")
     print("| engine | precision | ms a frame | this library's time over it | difference in features |\n|---|---|---|---|---|")
     for engine, median, distance in zip(engines, medians, off):
-        print(f"| {engine.title} | {engine.precision} | {median:.1f} | {ours[engine.precision] / median:.2f} | "
-              f"{distance:.2%} |")
+        ratio = f"{ours[engine.precision] / median:.2f}" if engine.precision in ours else "-"
+        print(f"| {engine.title} | {engine.precision} | {median:.1f} | {ratio} | {distance:.2%} |")
     sys.stdout.flush()
     for engine in engines:
         engine.close()

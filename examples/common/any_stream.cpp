@@ -40,7 +40,7 @@ Features AnyStream::features() {
   return std::visit([](auto& stream) { return stream.features(); }, chosen_->stream);
 }
 
-void AnyStream::reset() noexcept {
+void AnyStream::reset() {
   std::visit([](auto& stream) { stream.reset(); }, chosen_->stream);
 }
 

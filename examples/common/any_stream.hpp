@@ -28,7 +28,7 @@ class AnyStream {
   /// The features of the frame before, zero at first.
   Features features();
   /// The next frame is the first of another video.
-  void reset() noexcept;
+  void reset();
 
   /// The state as bytes.
   std::vector<std::byte> save() const;

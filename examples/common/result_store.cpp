@@ -33,6 +33,11 @@ std::string differences(const nlohmann::json& there, const nlohmann::json& here)
 
 }  // namespace
 
+// What a file would give of a value: bytes that are not UTF-8 are others then.
+nlohmann::json as_read_back(const nlohmann::json& value) {
+  return nlohmann::json::parse(as_text(value));
+}
+
 nlohmann::json parse_results(std::string_view text, const std::string& name) {
   nlohmann::json results = parse_json(text, name);
   try {
@@ -45,8 +50,8 @@ nlohmann::json parse_results(std::string_view text, const std::string& name) {
 }
 
 ResultStore::ResultStore(std::filesystem::path path, const nlohmann::json& settings, bool anew)
-    : path_(std::move(path)), content_{{"settings", settings}, {"sequences", nlohmann::json::object()}} {
-  if (!anew && std::filesystem::exists(path_)) read(settings);
+    : path_(std::move(path)), content_{{"settings", as_read_back(settings)}, {"sequences", nlohmann::json::object()}} {
+  if (!anew && std::filesystem::exists(path_)) read(content_["settings"]);
   write();  // so that a place where nothing can be stored is known before anything is computed
 }
 
@@ -69,12 +74,12 @@ void ResultStore::read(const nlohmann::json& settings) {
 
 const nlohmann::json* ResultStore::find(const std::string& sequence) const {
   const nlohmann::json& sequences = content_["sequences"];
-  const auto found = sequences.find(sequence);
+  const auto found = sequences.find(as_read_back(sequence).get<std::string>());
   return found == sequences.end() ? nullptr : &*found;
 }
 
 void ResultStore::add(const std::string& sequence, nlohmann::json result) {
-  content_["sequences"][sequence] = std::move(result);
+  content_["sequences"][as_read_back(sequence).get<std::string>()] = std::move(result);
   write();
 }
 

@@ -203,4 +203,5 @@ TEST_CASE("an atomic file's name may be as long as names may be") {
   file.write(test::bytes_of("abc"));
   file.commit();
   CHECK(test::read_file(dir / name) == test::bytes_of("abc"));
+  CHECK_THROWS_AS(rvm::AtomicFile(dir / std::string(256, 'n')), rvm::IoError);
 }

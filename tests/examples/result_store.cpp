@@ -68,6 +68,11 @@ TEST_CASE("paths that are not UTF-8 are no reason to lose results") {
   settings["data"] = "caf\xe9";
   ResultStore store(dir / "r.json", settings);
   store.add("a", {{"J", 1}});
+  store.add("caf\xe9", {{"J", 2}});
+  CHECK(store.find("caf\xe9") != nullptr);
+  const ResultStore again(dir / "r.json", settings);
+  REQUIRE(again.find("caf\xe9") != nullptr);
+  CHECK(again.find("caf\xe9")->at("J") == 2);
   store.finish({{"J", 0.25}}, {{"b", "caf\xe9: cannot be read"}});
   CHECK(read_json(dir / "r.json")["all"]["J"] == 0.25);
 }

@@ -345,7 +345,7 @@ TEST_CASE("bodies without a bound are refused") {
     CAPTURE(request);
     const RawConnection connection(site.server->port());
     connection.send(std::string(request) + " HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
-    CHECK_THAT(connection.rest(), ContainsSubstring("HTTP/1.1 4"));
+    CHECK_THAT(connection.rest(), ContainsSubstring("HTTP/1.1 405"));
   }
   const RawConnection parts(site.server->port());
   parts.send("GET /state HTTP/1.1\r\nHost: localhost\r\nRange: bytes=0-,0-,0-,0-\r\n\r\n");
@@ -441,9 +441,12 @@ TEST_CASE("loopback by another name is loopback") {
     const auto refused = client.Get("/state", {{"Host", "example.org"}});
     REQUIRE(refused);
     CHECK(refused->status == 403);
-    const auto answered = client.Get("/state", {{"Host", "localhost"}});
+    // What it calls itself is answered.
+    const std::string& url = site.server->url();
+    const auto answered = client.Get("/state", {{"Host", url.substr(7, url.size() - 8)}});
     REQUIRE(answered);
     CHECK(answered->status == 200);
+    CHECK(httplib::Client(url.substr(0, url.size() - 1)).Get("/state")->status == 200);
   }
 }
 

@@ -33,7 +33,7 @@ RVM_TARGET_END
 
 namespace test {
 
-rvm::detail::CpuLevel<rvm::bfloat16> kernels_with(StandIn stand_in, rvm::Isa isa) {
+rvm::detail::CpuLevel<rvm::bfloat16> kernels_with([[maybe_unused]] StandIn stand_in, rvm::Isa isa) {
   namespace d = rvm::detail;
 #if defined(__x86_64__)
   if (stand_in == StandIn::kEncoding) {

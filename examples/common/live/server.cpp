@@ -128,17 +128,17 @@ class Server : public httplib::Server {
   /// Lets as many clients wait to be accepted as are answered; httplib lets 5, and makes the others try again a second
   /// later.
   void lengthen_queue() { ::listen(svr_sock_, static_cast<int>(kThreads)); }
-  /// Whether no other machine can reach it, by whatever name it was told where to listen.
-  bool is_on_loopback() const {
+  /// The address that it listens on, whatever name it was told; empty if that is unknown.
+  std::string address() const {
     sockaddr_storage address{};
     socklen_t size = sizeof address;
-    if (::getsockname(svr_sock_, reinterpret_cast<sockaddr*>(&address), &size) != 0) return false;
+    if (::getsockname(svr_sock_, reinterpret_cast<sockaddr*>(&address), &size) != 0) return {};
     std::array<char, INET6_ADDRSTRLEN> text{};
     const void* const number = address.ss_family == AF_INET
                                    ? static_cast<const void*>(&reinterpret_cast<const sockaddr_in&>(address).sin_addr)
                                    : &reinterpret_cast<const sockaddr_in6&>(address).sin6_addr;
     const char* const found = ::inet_ntop(address.ss_family, number, text.data(), text.size());
-    return found != nullptr && is_loopback(found);
+    return found == nullptr ? std::string() : found;
   }
 };
 
@@ -180,7 +180,10 @@ class PageServer::Http {
                     (errno != 0 ? std::strerror(errno) : "no such address of this machine"));
     }
     port_ = port;
-    loopback_ = server_.is_on_loopback();
+    const std::string address = server_.address();
+    loopback_ = is_loopback(address);
+    // Who asks by a name that means this machine here, and perhaps another one elsewhere, is refused.
+    if (loopback_ && !is_loopback(options_.host)) options_.host = address;
     server_.lengthen_queue();
     ended_ = std::async(std::launch::async, [this] { server_.listen_after_bind(); });
     while (running() && !server_.is_running()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -192,6 +195,8 @@ class PageServer::Http {
     if (running()) server_.stop();
     while (running(std::chrono::milliseconds(10))) cut_connections(port_);
   }
+
+  std::string url() const { return as_url(options_.host, port_); }
 
   bool running(std::chrono::milliseconds patience = {}) const {
     return ended_.wait_for(patience) != std::future_status::ready;
@@ -320,7 +325,7 @@ class PageServer::Http {
 PageServer::PageServer(Exchange& exchange, LiveControls& controls, const PageServerOptions& options)
     : http_(std::make_unique<Http>(exchange, controls, options)) {
   port_ = http_->start();
-  url_ = as_url(options.host, port_);
+  url_ = http_->url();
 }
 
 PageServer::~PageServer() {

@@ -171,7 +171,7 @@ struct FeatureNodeCore::Configured {
                  .threads = static_cast<std::size_t>(given.threads)},
         stream(any_stream(given)) {}
 
-  void begin_video() noexcept {
+  void begin_video() {
     std::visit([](auto& chosen) { chosen.reset(); }, stream);
     tracker.reset();
     last_stamp.reset();

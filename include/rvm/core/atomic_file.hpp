@@ -32,11 +32,12 @@ class AtomicFile {
   explicit AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
     std::error_code ignored;
     if (std::filesystem::is_directory(path_, ignored)) throw detail::io_error(path_, "write", EISDIR);
-    // With what is put behind it, a name may have 255 bytes.
+    // With what is put behind it, a name may have 255 bytes; one that has more by itself fails here, not at the end.
     constexpr std::size_t kLongestName = 230;
+    constexpr std::size_t kLongestOfAll = 255;
     std::string begin = path_.string();
     const std::size_t length = path_.filename().string().size();
-    if (length > kLongestName) begin.resize(begin.size() - (length - kLongestName));
+    if (length > kLongestName && length <= kLongestOfAll) begin.resize(begin.size() - (length - kLongestName));
     std::random_device random;
     constexpr int kAttempts = 100;
     for (int i = 0; i < kAttempts && !file_; ++i) {

@@ -85,7 +85,7 @@ class Linear {
       for (std::size_t row = 0; row < in; ++row) {
         std::copy_n(kernel.data() + row * columns, columns, merged.kernel.data() + row * out + column);
       }
-      std::copy(bias.begin(), bias.end(), merged.bias.data() + column);
+      if (!bias.empty()) std::copy(bias.begin(), bias.end(), merged.bias.data() + column);
       kernel = {};
       column += columns;
     }
