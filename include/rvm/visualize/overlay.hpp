@@ -109,7 +109,7 @@ inline void draw_mask(Image& image, const LabelImage& mask, float opacity = 0.5F
     for (std::size_t x = 0; x < width; ++x) {
       if (row[x] == 0) continue;
       const bool edge = (x > 0 && row[x - 1] != row[x]) || (x + 1 < width && row[x + 1] != row[x]) ||
-                        (y > 0 && row[x - width] != row[x]) || (y + 1 < height && row[x + width] != row[x]);
+                        (y > 0 && mask(y - 1, x) != row[x]) || (y + 1 < height && mask(y + 1, x) != row[x]);
       detail::blend(&image.bytes()(y, x, 0), colours[row[x]], edge ? 1.0F : opacity);
     }
   }
