@@ -14,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+#include <rvm/core/detail/float_environment.hpp>
+
 #include "cuda_emulation/device_world.hpp"
 #include "cuda_emulation/grid.hpp"
 
@@ -112,6 +114,8 @@ bool on_device(const void* address, std::size_t bytes) {
 }
 
 void run_until(CUstream_st* queue, std::size_t count) {
+  const rvm::detail::FloatEnvironment environment(
+      rvm::detail::Denormals::kKept);  // a device knows nothing of the host's
   if (std::find(world().queues.begin(), world().queues.end(), queue) == world().queues.end()) return;  // long done
   while (queue->done < count && !queue->pending.empty()) {
     const Work work = std::move(queue->pending.front());
