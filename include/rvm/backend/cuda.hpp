@@ -13,6 +13,7 @@
 #include <rvm/backend/cuda/executor.hpp>
 #include <rvm/backend/cuda/memory.hpp>
 #include <rvm/backend/cuda/operations.hpp>
+#include <rvm/core/detail/float_environment.hpp>
 #include <rvm/core/dtype.hpp>
 #include <rvm/core/tensor.hpp>
 
@@ -192,6 +193,7 @@ class Cuda<T>::Executor : public detail::cuda::CudaExecutor {
       throw ArgumentError("Cuda attends with heads of at most " + std::to_string(detail::cuda::kMaxHeadDim) +
                           " columns, found " + std::to_string(shape.head_dim));
     }
+    const detail::FloatEnvironment environment;  // the host computes what scores are scaled by
     const detail::cuda::OnDevice here(context());
     check(detail::cuda::attention<T>(queue_now(), shape, q, k, v, out), "attention");
   }
