@@ -72,8 +72,9 @@ class Linear {
     bool biased = false;
     for (const LinearPart& part : parts) {
       Tensor<float> kernel = reader.read(part.key + "/kernel", part.kernel);
-      read_parts.emplace_back(std::move(kernel),
-                              part.bias.rank() != 0 ? reader.read(part.key + "/bias", part.bias) : Tensor<float>());
+      Tensor<float> bias;
+      if (part.bias.rank() != 0) bias = reader.read(part.key + "/bias", part.bias);
+      read_parts.emplace_back(std::move(kernel), std::move(bias));
       out += part.out;
       biased |= part.bias.rank() != 0;
     }
