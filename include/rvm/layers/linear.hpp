@@ -87,7 +87,7 @@ class Linear {
         std::copy_n(kernel.data() + row * columns, columns, merged.kernel.data() + row * out + column);
       }
       if (!bias.empty()) std::copy(bias.begin(), bias.end(), merged.bias.data() + column);
-      kernel = {};
+      kernel = Tensor<float>();  // of braces Clang 14 makes one here that it never destroys
       column += columns;
     }
     return merged;
