@@ -323,11 +323,14 @@ TEST_CASE("any NaN stays one, and a row of bytes that holds one, or an infinity,
   const Isa isa = GENERATE(from_range(test::instruction_sets()));
   const auto& kernels = rvm::detail::cpu_kernels<float>(isa);
   CAPTURE(rvm::name_of(isa));
-  for (const std::uint32_t bits : {0x7fc00000U, 0xffc00000U, 0x7fc00001U, 0x7fc00155U, 0xffffffffU}) {
+  for (const std::uint32_t bits : {0x7fc00000U, 0xffc00000U, 0x7fc00001U, 0x7fc00155U, 0x7fffffffU, 0xffffffffU}) {
     CAPTURE(bits);
     const std::vector<float> nan(20, std::bit_cast<float>(bits));
     const std::vector<float> ones(20, 1.0F);
     std::vector<float> y(20);
+    std::vector<bfloat16> stored(20);
+    rvm::detail::cpu_kernels<bfloat16>(isa).convert(nan.data(), nullptr, 20, stored.data());
+    CHECK(std::all_of(stored.begin(), stored.end(), [](bfloat16 v) { return std::isnan(static_cast<float>(v)); }));
     kernels.gelu(nan.data(), nullptr, 20, y.data());
     CHECK(std::all_of(y.begin(), y.end(), [](float v) { return std::isnan(v); }));
     kernels.apply_gate(nan.data(), ones.data(), ones.data(), 20, y.data());

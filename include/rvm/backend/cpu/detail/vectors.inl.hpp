@@ -6,6 +6,7 @@ inline constexpr std::size_t kPanelCols = (RVM_SIMD_BYTES == 64 ? 4 : 2) * kLane
 
 using F [[gnu::vector_size(RVM_SIMD_BYTES)]] = float;
 using I [[gnu::vector_size(RVM_SIMD_BYTES)]] = std::int32_t;
+using U [[gnu::vector_size(RVM_SIMD_BYTES)]] = std::uint32_t;
 using H [[gnu::vector_size(RVM_SIMD_BYTES / 2)]] = std::uint16_t;
 using B [[gnu::vector_size(RVM_SIMD_BYTES / 4)]] = std::uint8_t;
 
@@ -53,12 +54,12 @@ RVM_INLINE void store(bfloat16* p, F v) {
 }
 #else
 RVM_INLINE void store(bfloat16* p, F v) {
-  I bits;
+  U bits;
   std::memcpy(&bits, &v, sizeof(v));
   // To nearest, ties to even; a NaN keeps a bit of its own.
-  const I rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
-  const I quiet = ((bits >> 16) & 0xffff) | 0x40;
-  const I out = v == v ? rounded : quiet;
+  const U rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+  const U quiet = (bits >> 16) | 0x40;
+  const U out = v == v ? rounded : quiet;
   const H half = __builtin_convertvector(out, H);
   std::memcpy(static_cast<void*>(p), &half, sizeof(half));
 }
@@ -143,9 +144,9 @@ RVM_INLINE F exp(F x) {
   p = p * r + 1.6666665459e-1F;
   p = p * r + 5.0000001201e-1F;
   p = p * (r * r) + r + 1.0F;
-  I exponent;
+  U exponent;
   std::memcpy(&exponent, &shifted, sizeof(exponent));
-  I bits;
+  U bits;
   std::memcpy(&bits, &p, sizeof(bits));
   bits += exponent << 23;
   F result;
@@ -169,7 +170,7 @@ RVM_INLINE F exp2(F x, const Polynomial& p) {
   const F shifted = clamped + kRound;
   F power;
   p(power, clamped - (shifted - kRound));
-  const F result = reinterpret_cast<F>(reinterpret_cast<I>(power) + (reinterpret_cast<I>(shifted) << 23));
+  const F result = reinterpret_cast<F>(reinterpret_cast<U>(power) + (reinterpret_cast<U>(shifted) << 23));
   return x == x ? result : x;
 #endif
 }
