@@ -55,7 +55,7 @@ inline void read_all(const rvm::Weights& weights) {
       array.verify();
       require(array.bytes().size() == array.shape().elements() * rvm::size_of(array.dtype()));
       const rvm::Tensor<float> values = reader.read(key, array.shape());
-      require(rvm::detail::all_finite(values.span()));
+      require(rvm::detail::all_finite(values.data(), values.size()));
     } catch (const rvm::Error& error) {
       check(error);
     }
