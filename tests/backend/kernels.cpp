@@ -21,6 +21,7 @@ namespace {
 using rvm::bfloat16;
 using rvm::Isa;
 using test::gelu;
+using test::sigmoid;
 
 }  // namespace
 
@@ -169,7 +170,6 @@ TEMPLATE_TEST_CASE("what is done to a row is a plain loop's work, at every lengt
   const Isa isa = GENERATE(from_range(test::instruction_sets()));
   const auto& kernels = rvm::detail::cpu_kernels<TestType>(isa);
   test::Random random(6);
-  const auto sigmoid = [](double x) { return 1 / (1 + std::exp(-x)); };
   for (std::size_t n = 1; n < 150; ++n) {
     CAPTURE(rvm::name_of(isa), n);
     const auto a = random.numbers({n}, 2.0F);
@@ -192,11 +192,8 @@ TEMPLATE_TEST_CASE("what is done to a row is a plain loop's work, at every lengt
     const auto wide = [&] { return std::vector<float>(before.data(), before.data() + n + 1); };
     const double guard = at(before, n);
 
-    double mean = 0;
-    double variance = 0;
-    for (std::size_t i = 0; i < n; ++i) mean += at(a, i) / static_cast<double>(n);
-    for (std::size_t i = 0; i < n; ++i) variance += std::pow(at(a, i) - mean, 2) / static_cast<double>(n);
-    const auto normed = [&](std::size_t i) { return (at(a, i) - mean) / std::sqrt(variance + 0.1) * at(b, i); };
+    const test::Doubles standard = test::normed({a.begin(), a.end()}, 0.1);
+    const auto normed = [&](std::size_t i) { return standard[i] * at(b, i); };
     const auto shifted = [&](std::size_t i) { return normed(i) + at(c, i); };
     kernels.layer_norm(a.data(), n, b.data(), nullptr, 0.1F, y.data());
     CHECK(off(y, 99, normed) < 1);
@@ -257,6 +254,9 @@ TEST_CASE("attention of one head, at every number of queries and keys") {
   const Isa isa = GENERATE(from_range(test::instruction_sets()));
   const auto& kernels = rvm::detail::cpu_kernels<float>(isa);
   test::Random random(3);
+  const auto at = [](const rvm::Tensor<float>& matrix) {
+    return [&matrix](std::size_t i, std::size_t j) { return static_cast<double>(matrix(i, j)); };
+  };
   for (const std::size_t head_dim : {1U, 12U, 48U, 80U, 300U}) {
     for (const std::size_t keys : {1U, 2U, 15U, 16U, 17U, 70U}) {
       for (const std::size_t queries : {1U, 5U, 6U, 7U, 13U}) {
@@ -277,18 +277,9 @@ TEST_CASE("attention of one head, at every number of queries and keys") {
                         scratch.data()});
         double worst = 0;
         for (std::size_t i = 0; i < queries; ++i) {
-          std::vector<double> p(keys);
-          double sum = 0;
-          for (std::size_t j = 0; j < keys; ++j) {
-            double dot = 0;
-            for (std::size_t d = 0; d < head_dim; ++d)
-              dot += static_cast<double>(q(i, d)) * static_cast<double>(k(j, d));
-            sum += p[j] = std::exp(dot / std::sqrt(static_cast<double>(head_dim)));
-          }
+          const test::Doubles expected = test::attended({1, 1, head_dim, queries, keys}, i, 0, at(q), at(k), at(v));
           for (std::size_t d = 0; d < head_dim; ++d) {
-            double expected = 0;
-            for (std::size_t j = 0; j < keys; ++j) expected += p[j] / sum * static_cast<double>(v(j, d));
-            worst = std::max(worst, std::abs(expected - static_cast<double>(out(i, d))));
+            worst = std::max(worst, std::abs(expected[d] - static_cast<double>(out(i, d))));
           }
         }
         CAPTURE(rvm::name_of(isa), head_dim, keys, queries, worst);

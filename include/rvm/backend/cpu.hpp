@@ -51,7 +51,7 @@ struct Cpu : detail::CpuTypes<T> {
     /// Throws std::bad_alloc.
     Dense pack(DenseWeights weights) const {
       Dense dense;
-      if (std::same_as<T, std::int8_t> && !weights.sensitive && weights.kernel.shape()[0] <= detail::kByteDepth) {
+      if (std::same_as<T, std::int8_t> && detail::fits_bytes(weights)) {
         dense.bytes.emplace(weights, *level_.byte_products, this->team());
       } else {
         dense.element.emplace(weights, *level_.products, this->team());

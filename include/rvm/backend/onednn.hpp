@@ -57,7 +57,7 @@ struct OneDnn : detail::CpuTypes<T> {
     Dense pack(DenseWeights weights) const {
       return detail::with_onednn([&] {
         Dense dense;
-        if (std::same_as<T, std::int8_t> && !weights.sensitive && weights.kernel.shape()[0] <= detail::kByteDepth) {
+        if (std::same_as<T, std::int8_t> && detail::fits_bytes(weights)) {
           dense.bytes = make<std::int8_t>(weights);
         } else if (has_element_products_) {
           dense.element = make<Element>(weights);

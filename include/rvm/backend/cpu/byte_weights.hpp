@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <rvm/backend/concept.hpp>
 #include <rvm/core/detail/finite.hpp>
 #include <rvm/core/tensor.hpp>
 
@@ -15,6 +16,11 @@ inline constexpr float kLargestWeight = 127.0F;
 
 /// Products of a byte of at most 255 with a byte of a weight that certainly fit 32 bits together.
 inline constexpr std::size_t kByteDepth = (std::size_t{1} << 31) / (255 * 127);
+
+/// Whether a layer may be put into bytes.
+inline bool fits_bytes(const DenseWeights& weights) noexcept {
+  return !weights.sensitive && weights.kernel.shape()[0] <= kByteDepth;
+}
 
 /// The scales of `cols` columns of a kernel [in, out] from `first` on: the finest with which each fits a byte; zero for
 /// a column of zeros, and not finite for one that holds such a number.

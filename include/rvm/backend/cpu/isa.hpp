@@ -41,20 +41,31 @@ constexpr std::string_view name_of(Isa isa) noexcept {
 
 namespace detail {
 
-/// Whether the processor has AMX's tiles for bfloat16 and bytes, and the operating system keeps them for each thread.
-inline bool has_amx() noexcept {
-#if defined(__x86_64__)
+/// What the processor says of itself: four registers, zero for a question that it does not know.
+struct CpuId {
   unsigned a = 0;
   unsigned b = 0;
   unsigned c = 0;
   unsigned d = 0;
+
+  explicit CpuId([[maybe_unused]] unsigned leaf, [[maybe_unused]] unsigned subleaf = 0) noexcept {
+#if defined(__x86_64__)
+    __get_cpuid_count(leaf, subleaf, &a, &b, &c, &d);
+#endif
+  }
+};
+
+/// Whether the processor has AMX's tiles for bfloat16 and bytes, and the operating system keeps them for each thread.
+inline bool has_amx() noexcept {
+#if defined(__x86_64__)
   constexpr unsigned kSystemSaves = 1U << 27;                        // OSXSAVE
   constexpr unsigned kUnits = (1U << 22) | (1U << 24) | (1U << 25);  // AMX-BF16, AMX-TILE, AMX-INT8
   constexpr unsigned kTileState = (1U << 17) | (1U << 18);           // TILECFG, TILEDATA
-  if (__get_cpuid(1, &a, &b, &c, &d) == 0 || (c & kSystemSaves) == 0) return false;
-  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d & kUnits) != kUnits) return false;
-  asm volatile("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
-  return (a & kTileState) == kTileState;
+  if ((CpuId(1).c & kSystemSaves) == 0 || (CpuId(7).d & kUnits) != kUnits) return false;
+  unsigned saved = 0;
+  unsigned high = 0;
+  asm volatile("xgetbv" : "=a"(saved), "=d"(high) : "c"(0));
+  return (saved & kTileState) == kTileState;
 #else
   return false;
 #endif
@@ -62,16 +73,8 @@ inline bool has_amx() noexcept {
 
 /// Whether the processor has byte dot products for vectors of 32 bytes; the operating system must keep those.
 inline bool has_avx_vnni() noexcept {
-#if defined(__x86_64__)
-  unsigned a = 0;
-  unsigned b = 0;
-  unsigned c = 0;
-  unsigned d = 0;
   constexpr unsigned kAvxVnni = 1U << 4;
-  return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & kAvxVnni) != 0;
-#else
-  return false;
-#endif
+  return (CpuId(7, 1).a & kAvxVnni) != 0;
 }
 
 }  // namespace detail
